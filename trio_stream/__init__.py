@@ -1,0 +1,1 @@
+"""Streams over HTTP for Trio, every ending told truthfully."""

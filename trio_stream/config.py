@@ -1,0 +1,101 @@
+"""`StreamConfig`: the settings of a stream, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import attrs
+
+from .errors import BadItemError, StreamError
+from .outcome import StreamOutcome
+
+__all__ = ["DEFAULT_MAX_BYTES", "StreamConfig"]
+
+# OpenAI's SDK had smaller caps and removed them after image events outgrew them; httpx2's 1 MiB
+# is a common complaint. 64 MiB holds every event seen in the wild and still bounds an attack.
+DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+
+
+def _positive(instance: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None and not (value > 0 and not math.isnan(value)):
+        raise ValueError(f"{attribute.name} must be greater than 0 (or None), got {value!r}")
+
+
+def _at_least(minimum: float) -> Callable[[object, attrs.Attribute[Any], float], None]:
+    def check(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
+        if not value >= minimum:  # the negation also refuses NaN
+            raise ValueError(f"{attribute.name} must be at least {minimum}, got {value!r}")
+
+    return check
+
+
+def _raise_skip_or_callable(
+    instance: object, attribute: attrs.Attribute[Any], value: object
+) -> None:
+    if value not in ("raise", "skip") and not callable(value):
+        raise ValueError(f"{attribute.name} must be 'raise', 'skip' or a callable, got {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class StreamConfig:
+    """The settings of a stream. All times are seconds on trio's clock.
+
+    Attributes:
+        timeout: The whole stream, from the request to the last item. `None`: no limit.
+        connect_timeout: Making the connection: DNS, TCP, TLS, and the wait for a free slot of the
+            client's pool. `None`: no limit.
+        headers_timeout: From the connection to the response head, sending the body included.
+        idle_timeout: No byte at all, not even a ping. Fires at most 1/16 late, never early.
+        stall_timeout: Bytes, such as pings, but no item. `None`: no limit, since a model that
+            thinks is silent but alive.
+        chunk_size: At most this many bytes are handed from the connection to the parser at once.
+        max_line_bytes: The longest line that a parser takes.
+        max_event_bytes: The largest event that a parser takes.
+        max_error_body_bytes: How much of an error answer is read.
+        max_kept_items: Without a dialect, `snapshot` and the outcome hold the newest so many
+            items, so that a feed that runs for months costs no more than one that runs for a day.
+        on_bad_item: What to do with a payload that does not fit the item type: ``"raise"``,
+            ``"skip"``, or a callable that is given the `BadItemError` (the item is then skipped).
+        on_connect: Called when a response was accepted as a stream.
+        on_disconnect: Called when that response is closed, with the error or `None`.
+        on_error: Called with each `StreamError` that ends or interrupts the stream.
+        on_reconnect: Called before each wait for another attempt: ``(attempt, delay)``.
+        on_outcome: Called exactly once for each stream, with its `StreamOutcome`, when everything
+            is closed; may be async. It runs even if the stream was cancelled, and then has
+            two seconds.
+        max_retries: With ``initial_backoff``, ``max_backoff``, ``backoff_multiplier`` and
+            ``jitter``, the policy of streams that reconnect. `open_stream` makes one attempt and
+            does not read them. -1: no limit.
+
+    Callbacks must not block. An exception that one of them raises comes out of the stream as it is.
+    """
+
+    timeout: float | None = attrs.field(default=None, validator=_positive)
+    connect_timeout: float | None = attrs.field(default=10.0, validator=_positive)
+    headers_timeout: float | None = attrs.field(default=120.0, validator=_positive)
+    idle_timeout: float | None = attrs.field(default=300.0, validator=_positive)
+    stall_timeout: float | None = attrs.field(default=None, validator=_positive)
+
+    chunk_size: int = attrs.field(default=65536, validator=_at_least(1))
+    max_line_bytes: int = attrs.field(default=DEFAULT_MAX_BYTES, validator=_at_least(1))
+    max_event_bytes: int = attrs.field(default=DEFAULT_MAX_BYTES, validator=_at_least(1))
+    max_error_body_bytes: int = attrs.field(default=65536, validator=_at_least(0))
+    max_kept_items: int = attrs.field(default=10_000, validator=_at_least(0))
+
+    on_bad_item: Literal["raise", "skip"] | Callable[[BadItemError], object] = attrs.field(
+        default="raise", validator=_raise_skip_or_callable
+    )
+
+    on_connect: Callable[[], object] | None = None
+    on_disconnect: Callable[[StreamError | None], object] | None = None
+    on_error: Callable[[StreamError], object] | None = None
+    on_reconnect: Callable[[int, float], object] | None = None
+    on_outcome: Callable[[StreamOutcome[Any]], Awaitable[object] | object] | None = None
+
+    max_retries: int = attrs.field(default=10, validator=_at_least(-1))
+    initial_backoff: float = attrs.field(default=1.0, validator=_at_least(0))
+    max_backoff: float = attrs.field(default=64.0, validator=_at_least(0))
+    backoff_multiplier: float = attrs.field(default=2.0, validator=_at_least(1))
+    jitter: bool = True
