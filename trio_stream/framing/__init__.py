@@ -1,6 +1,29 @@
 """Wire formats, sans-IO: bytes in, frames out."""
 
 from ._contract import Framing, Parser
-from ._frames import Comment, Record, ServerSentEvent
+from ._frames import Comment, Record, ServerSentEvent, UnknownEvent
+from ._json_seq import JSONSequence, JSONSequenceParser
+from ._ndjson import NDJSON, NDJSONParser
+from ._raw import RawBytes, RawBytesParser
+from ._select import accept_header, select_framing
+from ._sse import MAX_RETRY_MS, SSE, SSEParser
 
-__all__ = ["Comment", "Framing", "Parser", "Record", "ServerSentEvent"]
+__all__ = [
+    "MAX_RETRY_MS",
+    "NDJSON",
+    "SSE",
+    "Comment",
+    "Framing",
+    "JSONSequence",
+    "JSONSequenceParser",
+    "NDJSONParser",
+    "Parser",
+    "RawBytes",
+    "RawBytesParser",
+    "Record",
+    "SSEParser",
+    "ServerSentEvent",
+    "UnknownEvent",
+    "accept_header",
+    "select_framing",
+]

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Comment", "Record", "ServerSentEvent"]
+__all__ = ["Comment", "Record", "ServerSentEvent", "UnknownEvent"]
 
 
 @attrs.define
@@ -68,3 +68,16 @@ class Record:
             ValueError: It is not JSON.
         """
         return json.loads(self.data)
+
+
+@attrs.define
+class UnknownEvent:
+    """An event whose name or type nobody here knows, kept as it came.
+
+    Attributes:
+        event: Its name.
+        data: Its data.
+    """
+
+    event: str = ""
+    data: str = ""
