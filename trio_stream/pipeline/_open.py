@@ -1,0 +1,357 @@
+"""`open_stream`: from a request to a `StreamReceiver`, and from its end to one outcome.
+
+The request is made in the caller's task, so its errors come bare out of ``async with``. The stages
+then run in a nursery of their own, which never raises (see `Stages`) and is never told of an
+exception in the body: that one leaves ``async with`` by itself, as the same object, with its own
+context.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Generic, TypeVar, final, overload
+
+import attrs
+import trio
+
+from ..config import StreamConfig
+from ..connection import AsyncClient, Connection, RequestSpec, connect, own_client, refuse
+from ..dialects import Assembler, Decoder, Dialect
+from ..errors import StreamError
+from ..framing import Framing, accept_header, select_framing
+from ..items import Collector, item_decoder
+from ..outcome import Ending, StreamOutcome, Timings
+from ._ending import ending_of_exit, ending_of_fault
+from ._receiver import StreamReceiver
+from ._stages import Stages
+
+__all__ = ["open_stream"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# How long an `on_outcome` hook may take, and closing a client of our own.
+_HOOK_TIME = 2.0
+_CLOSE_TIME = 1.0
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    dialect: Dialect[T, R],
+    client: AsyncClient | None = None,
+    params: Any = None,
+    headers: Any = None,
+    json: Any = None,
+    content: Any = None,
+    data: Any = None,
+    files: Any = None,
+    last_event_id: str = "",
+    config: StreamConfig = ...,
+) -> AbstractAsyncContextManager[StreamReceiver[T, R]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    item: type[T] | Callable[[bytes], T],
+    client: AsyncClient | None = None,
+    params: Any = None,
+    headers: Any = None,
+    json: Any = None,
+    content: Any = None,
+    data: Any = None,
+    files: Any = None,
+    framing: Framing[Any] | None = None,
+    last_event_id: str = "",
+    config: StreamConfig = ...,
+) -> AbstractAsyncContextManager[StreamReceiver[T, list[T]]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    framing: Framing[T],
+    client: AsyncClient | None = None,
+    params: Any = None,
+    headers: Any = None,
+    json: Any = None,
+    content: Any = None,
+    data: Any = None,
+    files: Any = None,
+    last_event_id: str = "",
+    config: StreamConfig = ...,
+) -> AbstractAsyncContextManager[StreamReceiver[T, list[T]]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    client: AsyncClient | None = None,
+    params: Any = None,
+    headers: Any = None,
+    json: Any = None,
+    content: Any = None,
+    data: Any = None,
+    files: Any = None,
+    item: Any = None,
+    framing: Framing[Any] | None = None,
+    last_event_id: str = "",
+    config: StreamConfig = ...,
+) -> AbstractAsyncContextManager[StreamReceiver[Any, list[Any]]]: ...
+
+
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    client: AsyncClient | None = None,
+    params: Any = None,
+    headers: Any = None,
+    json: Any = None,
+    content: Any = None,
+    data: Any = None,
+    files: Any = None,
+    item: Any = None,
+    framing: Framing[Any] | None = None,
+    dialect: Dialect[Any, Any] | None = None,
+    last_event_id: str = "",
+    config: StreamConfig = StreamConfig(),  # noqa: B008 (frozen)
+) -> AbstractAsyncContextManager[StreamReceiver[Any, Any]]:
+    """Open a stream over HTTP.
+
+    ::
+
+        async with open_stream("GET", "https://example.org/events") as rx:
+            async for event in rx:
+                print(event.event, event.data)
+
+    Every stream ends in exactly one `StreamOutcome`: ``rx.outcome`` when it is over, also in the
+    ``outcome`` of a `StreamError` and through ``config.on_outcome``. Leaving the block ends the
+    stream, closes its response and leaves no task behind.
+
+    Args:
+        method: The HTTP method.
+        url: The URL; relative if ``client`` has a base URL.
+        client: An ``httpx.AsyncClient`` or ``httpx2.AsyncClient``; it is neither changed nor
+            closed, and its timeouts do not apply. `None`: one of our own, for this stream.
+        params, headers, json, content, data, files: As for ``AsyncClient.request``.
+        item: What to decode the data of each frame into: a type (attrs class, dataclass,
+            TypedDict, union, enum, …), a mapping of event names to types, or a callable that is
+            given the data as `bytes`. `None`: the frames themselves.
+        framing: The wire format. `None`: what the response's ``Content-Type`` says.
+        dialect: A provider's grammar, in place of ``item`` and ``framing``.
+        last_event_id: Where to go on; sent as ``Last-Event-ID``.
+        config: Timeouts, limits, callbacks.
+
+    Cancellation: entering gives the request up; in the body the consumer is cancelled, and leaving
+    takes at most a second, the ``on_outcome`` hook two.
+
+    Raises:
+        StreamError: On entering: no response, a status of 400 or more (with its body), or a
+            response that is not a stream.
+        ValueError: Arguments that do not go together.
+    """
+    if dialect is not None and (item is not None or framing is not None):
+        raise ValueError("a dialect has its own items and framing: give either it or them")
+    framing = dialect.framing if dialect is not None else framing
+    grammar: _Grammar[Any, Any]
+    if dialect is not None:
+        grammar = _Grammar(framing, dialect.decoder(), dialect.assembler())
+    else:
+        decoder: Decoder[Any] = item_decoder(item, on_bad_item=config.on_bad_item)
+        grammar = _Grammar(framing, decoder, Collector(config.max_kept_items))
+    spec = RequestSpec(
+        method=method,
+        url=url,
+        params=params,
+        headers=headers,
+        json=json,
+        content=content,
+        data=data,
+        files=files,
+        last_event_id=last_event_id,
+        accept=accept_header(framing),
+    )
+    return _Opening(spec, client, grammar, config)
+
+
+@attrs.frozen
+class _Grammar(Generic[T, R]):
+    """How to read the stream: made afresh for each."""
+
+    framing: Framing[Any] | None
+    decoder: Decoder[T]
+    assembler: Assembler[T, R]
+
+
+@final
+class _Opening(Generic[T, R]):
+    """The context manager behind `open_stream`."""
+
+    def __init__(
+        self,
+        spec: RequestSpec,
+        client: AsyncClient | None,
+        grammar: _Grammar[T, R],
+        config: StreamConfig,
+    ) -> None:
+        self._spec = spec
+        self._client = client
+        self._own_client: AsyncClient | None = None
+        self._grammar = grammar
+        self._config = config
+        self._entered = False
+        self._started = math.nan
+
+    async def __aenter__(self) -> StreamReceiver[T, R]:
+        if self._entered:
+            raise RuntimeError("this stream was opened before: call open_stream again")
+        self._entered = True
+        self._started = trio.current_time()
+        try:
+            self._stages, self._receiver = await self._open()
+        except BaseException as error:
+            await self._fail(error)
+            raise
+        self._nursery_manager = trio.open_nursery()
+        nursery = await self._nursery_manager.__aenter__()
+        nursery.start_soon(self._stages.run)
+        return self._receiver
+
+    async def _open(self) -> tuple[Stages[T], StreamReceiver[T, R]]:
+        config, grammar = self._config, self._grammar
+        if self._client is None:
+            self._client = self._own_client = own_client()
+        total_end = math.inf if config.timeout is None else self._started + config.timeout
+        connection = await connect(self._spec, self._client, config, deadline=total_end)
+        try:
+            framing = await self._accept(connection)
+            parser = framing.parser(
+                last_event_id=self._spec.last_event_id,
+                max_line_bytes=config.max_line_bytes,
+                max_event_bytes=config.max_event_bytes,
+            )
+            stages = Stages(connection, parser, grammar.decoder, config, total_end=total_end)
+            receiver = StreamReceiver(
+                stages, grammar.assembler, config, self._started, trio.current_time()
+            )
+            if config.on_connect is not None:
+                config.on_connect()
+        except BaseException:
+            await connection.aclose()
+            raise
+        return stages, receiver
+
+    async def _accept(self, connection: Connection) -> Framing[Any]:
+        """The framing of the response, or the error that it is not a stream."""
+        response = connection.response
+        chosen = self._grammar.framing
+        framing = select_framing(response.content_type, chosen)
+        if response.status_code >= 300 or response.status_code == 204:
+            raise await refuse(connection, "the status brings no body to read")
+        if framing is None:
+            expected = f"expected {accept_header(chosen)}, " if chosen is not None else ""
+            what = repr(response.content_type) if response.content_type else "none"
+            raise await refuse(connection, f"{expected}Content-Type is {what}")
+        try:
+            connection.decode()
+        except ValueError as error:
+            raise await refuse(connection, str(error)) from error
+        return framing
+
+    async def _fail(self, error: BaseException) -> None:
+        """Opening has failed: there is an outcome all the same."""
+        ending, kept = ending_of_exit(error, complete=False)
+        if ending is Ending.CLOSED:
+            ending = ending_of_fault(error)
+        outcome: StreamOutcome[R] = StreamOutcome(
+            ending=ending,
+            value=self._grammar.assembler.snapshot(),
+            error=kept,
+            timings=Timings(total=trio.current_time() - self._started),
+        )
+        try:
+            if isinstance(error, StreamError):
+                error.outcome = outcome
+                if self._config.on_error is not None:
+                    self._config.on_error(error)
+        finally:
+            await self._finish(outcome, error)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # A stream that has ended well may still be reading the end of its body, so that a client
+        # that lives on can use the connection again.
+        if not self._stages.is_over or self._own_client is not None:
+            self._stages.stop()
+        interruption: BaseException | None = None
+        try:
+            # The nursery is not told of an exception in the body, so it has nothing to wrap.
+            await self._nursery_manager.__aexit__(None, None, None)
+        except BaseException as nursery_error:
+            # Only the outside can interrupt the wait: a cancellation, or Ctrl-C in a stage.
+            interruption = _bare(nursery_error)
+        if interruption is not None and (error is None or not _is_cancelled(interruption)):
+            error = interruption
+        else:
+            interruption = None
+        try:
+            self._receiver.settle_left(error)
+        finally:
+            await self._finish(self._receiver.outcome, error)
+        if interruption is not None:
+            raise interruption
+
+    async def _finish(self, outcome: StreamOutcome[R], error: BaseException | None) -> None:
+        """Close what is ours, then tell the world."""
+        if self._own_client is not None:
+            with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
+                await self._own_client.aclose()
+        hook = self._config.on_outcome
+        if hook is None:
+            return
+        try:
+            with trio.CancelScope(shield=True, relative_deadline=_HOOK_TIME) as bound:
+                told = hook(outcome)
+                if inspect.isawaitable(told):
+                    await told
+            if bound.cancelled_caught:
+                raise TimeoutError(f"on_outcome took longer than {_HOOK_TIME} s")
+        except Exception as hook_error:
+            if error is None:
+                raise
+            error.add_note(f"on_outcome then raised {hook_error!r}")
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    return isinstance(error, trio.Cancelled) or (
+        isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
+    )
+
+
+def _bare(error: BaseException) -> BaseException:
+    """A KeyboardInterrupt or SystemExit out of the group that the nursery put around it."""
+    if isinstance(error, BaseExceptionGroup):
+        _, other = error.split(trio.Cancelled)
+        while isinstance(other, BaseExceptionGroup) and len(other.exceptions) == 1:
+            other = other.exceptions[0]
+        if other is not None:
+            return other
+    return error

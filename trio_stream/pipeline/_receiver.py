@@ -1,0 +1,279 @@
+"""`StreamReceiver`: the consumer's end of a stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, final
+
+import attrs
+import trio
+
+from ..errors import LimitExceededError, StreamError
+from ..outcome import Ending, StreamOutcome, StreamState, Timings
+from ._ending import ending_of_exit, ending_of_fault, is_forgiven
+
+if TYPE_CHECKING:
+    from ..config import StreamConfig
+    from ..connection import StreamResponse
+    from ..dialects import Assembler
+    from ._stages import Stages
+
+__all__ = ["StreamReceiver", "StreamStatistics"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@attrs.frozen
+class StreamStatistics:
+    """A stream in numbers, at one moment.
+
+    Attributes:
+        items_received: Decoded, delivered or not.
+        items_delivered: Given to the consumer.
+        items_buffered: Decoded and waiting for the consumer.
+        bytes_received: Of body, as sent.
+    """
+
+    items_received: int
+    items_delivered: int
+    items_buffered: int
+    bytes_received: int
+
+
+@final
+class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
+    """The items of a stream, as a `trio.abc.ReceiveChannel`; made by `open_stream`.
+
+    Iterate over it, or call `receive`. Each item that was received before a fault is delivered
+    before the fault is raised; the fault comes as the bare exception. One task at a time.
+    """
+
+    def __init__(
+        self,
+        stages: Stages[T],
+        assembler: Assembler[T, R],
+        config: StreamConfig,
+        started: float,
+        headers: float,
+    ) -> None:
+        self._stages = stages
+        self._assembler = assembler
+        self._fold = assembler.fold
+        self._config = config
+        self._started = started
+        self._headers = headers
+        # The batch in hand, newest item first, so that `pop` is cheap.
+        self._batch: list[T] = []
+        self._taken = 0
+        self._taking = False
+        self._closed = False
+        self._outcome: StreamOutcome[R] | None = None
+        # Set when the rest is folded in at the end, so that `snapshot` stays what was delivered.
+        self._delivered: tuple[R] | None = None
+
+    # ---- receiving -----------------------------------------------------------------------------
+
+    async def receive(self) -> T:
+        """Wait for the next item.
+
+        Cancellation: no item is lost.
+
+        Raises:
+            trio.EndOfChannel: The stream is complete.
+            StreamError: It is not, and this is why. Its ``outcome`` holds the partial result.
+            trio.ClosedResourceError: `aclose` was called.
+            trio.BusyResourceError: Another task is receiving.
+        """
+        batch = self._batch
+        if batch:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            batch = await self._next_batch()
+        item = batch.pop()
+        self._fold(item)
+        return item
+
+    def receive_nowait(self) -> T:
+        """Return the next item if it is here.
+
+        Raises:
+            trio.WouldBlock: It is not.
+            trio.EndOfChannel, StreamError, trio.ClosedResourceError, trio.BusyResourceError: As
+                for `receive`.
+        """
+        if not self._batch:
+            self._check_open()
+            try:
+                self._take(self._stages.items.take_nowait().items)
+            except trio.EndOfChannel:
+                self._end()
+        item = self._batch.pop()
+        self._fold(item)
+        return item
+
+    async def result(self) -> R:
+        """Receive what is left and return the result.
+
+        It covers the whole stream, items that were delivered before included.
+
+        Cancellation: items that were received stay folded into `snapshot`.
+
+        Raises:
+            StreamError: The stream did not complete, or, without a dialect, it had more than
+                ``StreamConfig.max_kept_items`` items, so that the result is not whole.
+            trio.ClosedResourceError: The consumer had left before the end.
+        """
+        while self._outcome is None:
+            try:
+                await self.receive()
+            except trio.EndOfChannel:
+                break
+        outcome = self.outcome
+        if not outcome.is_complete:
+            raise outcome.error or trio.ClosedResourceError
+        missing: int = getattr(self._assembler, "dropped", 0)
+        if missing:
+            raise LimitExceededError(
+                f"the first {missing} items were dropped: the stream had more than "
+                f"max_kept_items={self._config.max_kept_items}",
+                limit="max_kept_items",
+            )
+        return outcome.value
+
+    async def aclose(self) -> None:
+        """Leave the stream: stop its tasks and close its response. Idempotent.
+
+        Items that were received and not delivered are in ``outcome.value`` all the same.
+
+        Cancellation: the stream is closed in any case; waiting for that takes at most a second.
+        """
+        if not self._closed:
+            self._closed = True
+            self._stages.stop()
+            with trio.CancelScope(shield=True):
+                await self._stages.stopped.wait()
+            self.settle_left(None)
+        await trio.lowlevel.checkpoint()
+
+    # ---- looking -------------------------------------------------------------------------------
+
+    @property
+    def response(self) -> StreamResponse:
+        """The head of the response: status, headers."""
+        return self._stages.connection.response
+
+    @property
+    def state(self) -> StreamState:
+        """The stream at this moment."""
+        fault = self._stages.fault
+        return StreamState(
+            is_connected=self._stages.is_connected,
+            total_items_received=self._stages.items_received,
+            last_error=fault if isinstance(fault, StreamError) else None,
+            last_event_id=self._stages.parser.last_event_id,
+        )
+
+    @property
+    def outcome(self) -> StreamOutcome[R]:
+        """How the stream ended.
+
+        Raises:
+            RuntimeError: It has not ended yet.
+        """
+        if self._outcome is None:
+            raise RuntimeError("the stream has not ended yet: it has no outcome")
+        return self._outcome
+
+    def snapshot(self) -> R:
+        """The result so far: exactly the items that were delivered. A value of its own."""
+        return self._assembler.snapshot() if self._delivered is None else self._delivered[0]
+
+    def statistics(self) -> StreamStatistics:
+        """The stream in numbers."""
+        return StreamStatistics(
+            items_received=self._stages.items_received,
+            items_delivered=self._taken - len(self._batch),
+            items_buffered=len(self._batch) + len(self._stages.items),
+            bytes_received=self._stages.connection.bytes_received,
+        )
+
+    # ---- ending --------------------------------------------------------------------------------
+
+    def settle_left(self, error: BaseException | None) -> None:
+        """The consumer has left, by ``error`` or on purpose, and the stages have stopped.
+
+        Synchronous and idempotent, as settling always is: no cancellation can come between a
+        stream and its outcome.
+        """
+        self._closed = True
+        if self._outcome is not None:
+            return
+        rest = self._batch[::-1] + self._stages.drain()
+        ending, kept = ending_of_exit(error, complete=self._assembler.complete and not rest)
+        if ending is Ending.CLOSED and kept is None:
+            kept = self._stages.fault  # nobody received it, but it happened
+        if rest:
+            self._delivered = (self._assembler.snapshot(),)
+            for item in rest:
+                self._fold(item)
+        self._settle(ending, kept)
+
+    def _end(self) -> NoReturn:
+        """The consumer has come to the end of the items."""
+        if self._outcome is None:
+            fault = self._stages.items.fault
+            if fault is not None and self._assembler.complete and is_forgiven(fault):
+                fault = None
+            self._settle(Ending.COMPLETED if fault is None else ending_of_fault(fault), fault)
+        raise self.outcome.error or trio.EndOfChannel
+
+    def _settle(self, ending: Ending, error: BaseException | None) -> None:
+        stages, started = self._stages, self._started
+
+        def since_start(time: float | None) -> float | None:
+            return None if time is None else time - started
+
+        self._outcome = StreamOutcome(
+            ending=ending,
+            value=self._assembler.snapshot(),
+            error=error,
+            items=stages.items_received,
+            skipped_items=stages.decoder.skipped_items,
+            unknown_events=stages.decoder.unknown_events,
+            bytes_received=stages.connection.bytes_received,
+            last_event_id=stages.parser.last_event_id,
+            timings=Timings(
+                headers=since_start(self._headers),
+                first_byte=since_start(stages.first_byte),
+                first_item=since_start(stages.first_item),
+                last_item=since_start(stages.last_item),
+                total=trio.current_time() - started,
+            ),
+        )
+        if isinstance(error, StreamError):
+            error.outcome = self._outcome
+            if self._config.on_error is not None:
+                self._config.on_error(error)
+
+    async def _next_batch(self) -> list[T]:
+        self._check_open()
+        self._taking = True
+        try:
+            batch = await self._stages.items.take()
+        except trio.EndOfChannel:
+            self._end()
+        finally:
+            self._taking = False
+        return self._take(batch.items)
+
+    def _take(self, items: list[T]) -> list[T]:
+        self._taken += len(items)
+        items.reverse()
+        self._batch = items
+        return items
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError
+        if self._taking:
+            raise trio.BusyResourceError("another task is receiving from this stream")
