@@ -44,8 +44,10 @@ __all__ = ["Connection", "connect", "refuse"]
 _CLOSE_TIME = 1.0
 # How long to read the body of an error answer.
 _ERROR_BODY_TIME = 5.0
-# How many buffered pieces are drained when a response is closed. More than a socket read holds.
-_MAX_DRAINED = 4096
+# How many buffered pieces are drained when a response is closed. httpcore reads 64 KiB at once,
+# which is 10,922 pieces if each is a chunk of one byte.
+_MAX_DRAINED = 16384
+_DRAINED_AT_ONCE = 64
 _FIRST_KIB = 1024
 
 
@@ -62,7 +64,11 @@ class Connection:
         self._response = response
         self._family = family
         self._chunk_size = chunk_size
-        self._chunks: AsyncIterator[bytes] = response.aiter_raw().__aiter__()
+        # A transport without a network, or a hook of the client, may have read the body before. It
+        # has been decoded then.
+        self._is_read = response.is_stream_consumed
+        chunks = response.aiter_bytes() if self._is_read else response.aiter_raw()
+        self._chunks: AsyncIterator[bytes] = chunks.__aiter__()
         self._pieces: Iterator[bytes] = iter(())
         self._decompressor: Decompressor | None = None
         self.bytes_received = 0
@@ -79,8 +85,9 @@ class Connection:
         Raises:
             ValueError: It cannot be undone.
         """
-        encoding = self.response.headers.get("content-encoding", "")
-        self._decompressor = decompressor(encoding, self._chunk_size)
+        if not self._is_read:
+            encoding = self.response.headers.get("content-encoding", "")
+            self._decompressor = decompressor(encoding, self._chunk_size)
 
     async def receive_some(self) -> bytes:
         """Wait for the next piece of the body: at most ``chunk_size`` bytes, ``b""`` at its end.
@@ -113,10 +120,10 @@ class Connection:
             elif chunk:
                 return chunk
 
-    async def read_head(self, max_bytes: int) -> bytes:
+    async def read_head(self, max_bytes: int, deadline: float = math.inf) -> bytes:
         """Read up to ``max_bytes`` of the body, for an error report: what there is, in its time."""
         head = bytearray()
-        with trio.move_on_after(_ERROR_BODY_TIME):
+        with trio.move_on_at(min(deadline, trio.current_time() + _ERROR_BODY_TIME)):
             try:
                 self.decode()
                 while len(head) < max_bytes and (piece := await self.receive_some()):
@@ -134,8 +141,10 @@ class Connection:
             try:
                 with trio.CancelScope() as unwind:
                     unwind.cancel()
-                    for _ in range(_MAX_DRAINED):
+                    for count in range(1, _MAX_DRAINED):
                         await self._chunks.__anext__()
+                        if count % _DRAINED_AT_ONCE == 0:
+                            await trio.lowlevel.cancel_shielded_checkpoint()
             except Exception:  # the end, or whatever broke the body: it has been reported
                 pass
             try:
@@ -192,16 +201,18 @@ async def connect(
     if response.status_code < 400:
         return connection
     try:
-        body = await connection.read_head(config.max_error_body_bytes)
+        body = await connection.read_head(config.max_error_body_bytes, deadline)
     finally:
         await connection.aclose()
     raise status_error(connection.response, body)
 
 
-async def refuse(connection: Connection, why: str) -> StreamError:
+async def refuse(
+    connection: Connection, why: str, *, deadline: float = math.inf
+) -> StreamError:
     """Close a response that is not a stream; make the error that says so."""
     try:
-        body = await connection.read_head(_FIRST_KIB)
+        body = await connection.read_head(_FIRST_KIB, deadline)
     finally:
         await connection.aclose()
     return not_a_stream(connection.response, why, body)

@@ -14,6 +14,8 @@ from ..errors import StreamError, StreamErrorType, StreamTruncatedError
 
 __all__ = ["Decompressor", "decompressor"]
 
+# Both begin with two bytes that tell what they are; one byte could be either.
+_HEAD_SIZE = 2
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -24,6 +26,7 @@ class Decompressor:
         self._wbits = _GZIP if "gzip" in encoding else _ZLIB
         self._max_piece = max_piece
         self._zlib = zlib.decompressobj(self._wbits)
+        self._head = b""
         self._begun = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -32,6 +35,10 @@ class Decompressor:
         Raises:
             StreamError: It is not what its Content-Encoding says.
         """
+        if not self._begun:
+            data = self._head = self._head + data
+            if len(data) < _HEAD_SIZE:
+                return
         while True:
             if data and self._zlib.eof:  # another gzip member follows (RFC 1952, 2.2)
                 self._zlib = zlib.decompressobj(self._wbits)
@@ -48,7 +55,7 @@ class Decompressor:
         Raises:
             StreamTruncatedError: It ended inside the compressed data.
         """
-        if self._begun and not self._zlib.eof:
+        if self._head and not self._zlib.eof:
             raise StreamTruncatedError("the body ended inside its compressed data")
 
     def _decompress(self, data: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from ..errors import NotAStreamError, StreamErrorType, StreamStatusError
@@ -81,7 +82,10 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     if _is_number(value):  # the standard has whole seconds; fractions are sent all the same
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:  # RFC 5322, 3.3: "-0000" is a time in UTC
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, date.timestamp() - now)
     except (ValueError, OverflowError):
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -37,13 +37,14 @@ class RequestSpec:
 
     def build_headers(self, family: ModuleType) -> Any:
         """The caller's headers, and ours where the caller has none of that name."""
-        last_event_id, headers = self.last_event_id, self.headers
-        if isinstance(headers, Mapping):
-            headers = dict(headers)
-            for name in [n for n in headers if _is_last_event_id(n)]:
-                value = headers.pop(name)
-                last_event_id = value.decode() if isinstance(value, bytes) else value
-        merged = family.Headers(headers)
+        last_event_id: str | bytes = self.last_event_id
+        others: list[tuple[Any, Any]] = []
+        for name, value in _pairs(self.headers):
+            if _is_last_event_id(name):
+                last_event_id = value
+            else:
+                others.append((name, value))
+        merged = family.Headers(others)
         merged.setdefault("accept", self.accept)
         merged.setdefault("cache-control", "no-store")
         # A compressed event stream is held back until the compressor has a block.
@@ -53,16 +54,32 @@ class RequestSpec:
         return merged
 
 
+def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
+    """Headers in any of the forms that the HTTP libraries take."""
+    if headers is None:
+        return ()
+    if hasattr(headers, "raw"):  # a `Headers` of either family: its items() join what is repeated
+        headers = headers.raw
+    return headers.items() if isinstance(headers, Mapping) else headers
+
+
 def _is_last_event_id(name: object) -> bool:
     text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
     return text.lower() == _LAST_EVENT_ID
 
 
-def event_id_bytes(last_event_id: str) -> bytes:
+def event_id_bytes(last_event_id: str | bytes) -> bytes:
     """An event ID as the value of a ``Last-Event-ID`` header: its UTF-8 bytes (WHATWG HTML 9.2.4).
 
     White space around a field value is not part of it (RFC 9110, 5.5), so none is sent. An ID with
     a control character cannot be sent at all: the result is then empty, as for no ID.
+
+    Raises:
+        TypeError: It is neither `str` nor `bytes`.
     """
-    value = last_event_id.encode("utf-8", "replace").strip(b" \t")
+    if isinstance(last_event_id, str):
+        last_event_id = last_event_id.encode("utf-8", "replace")
+    elif not isinstance(last_event_id, bytes):
+        raise TypeError(f"an event ID must be str or bytes, got {last_event_id!r}")
+    value = last_event_id.strip(b" \t")
     return b"" if _FORBIDDEN.search(value) else value

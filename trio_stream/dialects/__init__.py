@@ -1,5 +1,71 @@
 """The grammars of providers: frames to items to one message, sans-IO."""
 
+from ._assembler import MessageAssembler
 from ._contract import Assembler, Decoder, Dialect
+from .anthropic_messages import AnthropicMessages
+from .items import (
+    BlockDelta,
+    BlockFinished,
+    BlockStarted,
+    CitationDelta,
+    MessageDelta,
+    MessageFinished,
+    MessageItem,
+    MessageStarted,
+    Ping,
+    SignatureDelta,
+    TextDelta,
+    ThinkingDelta,
+    ToolInputDelta,
+    UnknownDelta,
+    UnknownEvent,
+)
+from .message import (
+    IncompleteToolCall,
+    Message,
+    Part,
+    RedactedThinkingPart,
+    ServerToolCall,
+    ServerToolResult,
+    StopReason,
+    TextPart,
+    ThinkingPart,
+    ToolCall,
+    UnknownPart,
+    Usage,
+)
 
-__all__ = ["Assembler", "Decoder", "Dialect"]
+__all__ = [
+    "AnthropicMessages",
+    "Assembler",
+    "BlockDelta",
+    "BlockFinished",
+    "BlockStarted",
+    "CitationDelta",
+    "Decoder",
+    "Dialect",
+    "IncompleteToolCall",
+    "Message",
+    "MessageAssembler",
+    "MessageDelta",
+    "MessageFinished",
+    "MessageItem",
+    "MessageStarted",
+    "Part",
+    "Ping",
+    "RedactedThinkingPart",
+    "ServerToolCall",
+    "ServerToolResult",
+    "SignatureDelta",
+    "StopReason",
+    "TextDelta",
+    "TextPart",
+    "ThinkingDelta",
+    "ThinkingPart",
+    "ToolCall",
+    "ToolInputDelta",
+    "UnknownDelta",
+    "UnknownEvent",
+    "UnknownPart",
+    "Usage",
+]

@@ -45,7 +45,7 @@ class Comment:
     """A comment line of a ``text/event-stream``; often a ping.
 
     Attributes:
-        text: What follows the colon, as sent.
+        text: What follows the colon and, as in a field, one space.
     """
 
     text: str = ""

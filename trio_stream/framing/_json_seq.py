@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from typing import ClassVar
 
 import attrs
@@ -15,34 +15,37 @@ from ._lines import decode
 __all__ = ["JSONSequence", "JSONSequenceParser"]
 
 _RS = b"\x1e"
-_SELF_DELIMITED = ("{", "[", '"')
-_SPACE = " \t\r\n"
+_LF = b"\n"
+_SPACE = b" \t\r\n"
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
 
 
 class JSONSequenceParser(Parser[Record]):
-    """Parse a JSON text sequence into `Record` objects.
+    """Parse a JSON text sequence into `Record` objects; the JSON itself is not judged.
 
-    Each text begins with RS (0x1E) and ends in LF, but an LF may also stand inside it, so only
-    the next RS proves its end. A text is handed out before that when it is at an LF and is
-    already whole JSON, which is how everybody writes them.
+    Each text begins with RS (0x1E) and ends in LF, but an LF may also stand inside it. So a text
+    is handed out at the first LF where all its brackets are closed; at the latest, the next RS
+    ends it.
 
     At the end of the body a text without its LF is kept if it is a whole object, array or string;
     anything else (RFC 7464, 2.4: ``12`` may be the half of ``123``) is dropped, and `truncated`
-    says so. Text that is not JSON is handed out as it is: judging it is not this layer's task.
+    says so.
 
     Limits:
-        A text is at most ``max_event_bytes`` long.
+        A text is at most ``max_event_bytes`` long, RS and LF not counted.
     """
 
-    __slots__ = ("_max_event_bytes", "_text", "_truncated", "_try_at")
+    __slots__ = ("_depth", "_line", "_max_event_bytes", "_text", "_truncated")
 
     def __init__(self, *, max_event_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
-        self._text = bytearray()
-        # How long the text must be for the next try at reading it. It doubles with each miss, so
-        # that all tries together stay linear in the length of the text.
-        self._try_at = 0
         self._truncated = False
+
+        # The open text, without white space before it; where its last line begins; and how many
+        # brackets are open there.
+        self._text = bytearray()
+        self._line = 0
+        self._depth = 0
 
     @property
     def truncated(self) -> bool:
@@ -57,52 +60,72 @@ class JSONSequenceParser(Parser[Record]):
                 had completed before. The parser is spent.
         """
         records: list[Record] = []
-        rest, *texts = data.split(_RS)
-        self._add(rest, records)
-        for text in texts:
+        first, *others = data.split(_RS)
+        self._read(first, records)
+        for piece in others:
             self._hand_out(records)
-            self._add(text, records)
-        if self._text.endswith(b"\n") and len(self._text) >= self._try_at:
-            if _is_json(decode(self._text)):
-                self._hand_out(records)
-            else:
-                self._try_at = 2 * len(self._text)
+            self._read(piece, records)
         return records
 
     def close(self) -> list[Record]:
         """The body has ended; return the last text if it is whole."""
         records: list[Record] = []
-        text = decode(self._text).strip(_SPACE)
-        whole = self._text.endswith(b"\n") or (text.startswith(_SELF_DELIMITED) and _is_json(text))
-        if text and not whole:
+        if self._is_whole():
+            self._hand_out(records)
+        elif self._text:
             self._truncated = True
             self._text.clear()
-        self._hand_out(records)
         return records
 
-    def _add(self, piece: bytes | bytearray, records: list[Record]) -> None:
-        self._text += piece
-        if len(self._text) > self._max_event_bytes:
+    def _read(self, piece: bytes | bytearray, records: list[Record]) -> None:
+        """Read a piece without RS."""
+        *lines, rest = piece.split(_LF)
+        for line in lines:
+            self._add(line, records)
+            self._end_line(records)
+        self._add(rest, records)
+
+    def _add(self, part: bytes | bytearray, records: list[Record]) -> None:
+        if not self._text:
+            part = part.lstrip(_SPACE)
+        if not part:
+            return
+        if len(self._text) + len(part) > self._max_event_bytes:
             raise LimitExceededError(
                 f"a JSON text grew past max_event_bytes={self._max_event_bytes}",
                 limit="max_event_bytes",
                 frames=records,
             )
+        self._text += part
+
+    def _end_line(self, records: list[Record]) -> None:
+        self._depth += _brackets(self._text[self._line :])
+        if self._depth <= 0:
+            self._hand_out(records)
+        else:
+            self._text += _LF
+            self._line = len(self._text)
 
     def _hand_out(self, records: list[Record]) -> None:
-        text = decode(self._text).strip(_SPACE)
-        if text:
-            records.append(Record(text))
+        if self._text:
+            records.append(Record(decode(self._text.rstrip(_SPACE))))
         self._text = bytearray()
-        self._try_at = 0
+        self._line = self._depth = 0
+
+    def _is_whole(self) -> bool:
+        """Whether the open text, which has no LF, can be no beginning of a longer one."""
+        if self._text[:1] == b'"':
+            string = _STRING.match(self._text)
+            return string is not None and string[1] != b""
+        return self._text[:1] in (b"{", b"[") and (
+            self._depth + _brackets(self._text[self._line :]) <= 0
+        )
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _brackets(line: bytearray) -> int:
+    """How many more brackets a line opens than it closes. (No JSON string spans two lines.)"""
+    bare = _STRING.sub(b"", line)
+    return sum(map(bare.count, (b"{", b"["))) - sum(map(bare.count, (b"}", b"]")))
 
 
 @attrs.frozen

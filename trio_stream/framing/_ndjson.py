@@ -13,16 +13,19 @@ from ._lines import LineParser, decode, has_long_lines, search_lines
 __all__ = ["NDJSON", "NDJSONParser"]
 
 _SHORT = 2048
+_SPACE = " \t\r"  # to JSON, nothing else is white space inside a line
 
 
 class NDJSONParser(LineParser[Record]):
     """Parse newline-delimited JSON into `Record` objects; the JSON itself is not looked at.
 
-    Lines end in LF or CRLF, blank ones are skipped, and a last line without an end is a record.
-    UTF-8, with U+FFFD for invalid bytes; a BOM before the first line is dropped.
+    Lines end in LF or CRLF, those of nothing but white space are skipped, and a last line without
+    an end is a record. UTF-8, with U+FFFD for invalid bytes; a BOM before the first line is
+    dropped.
 
     Limits:
-        A line is at most ``max_line_bytes`` long, and at most ``max_event_bytes``.
+        A line is at most ``max_line_bytes`` long, and at most ``max_event_bytes``; its LF is not
+        counted.
     """
 
     __slots__ = ("_begun", "_limit_name")
@@ -64,7 +67,7 @@ class NDJSONParser(LineParser[Record]):
             text = text.removeprefix("\ufeff")
         long = len(text) > _SHORT and has_long_lines(text)
         lines = search_lines(text) if long else text.split("\n")
-        return [Record(line.removesuffix("\r")) for line in lines if line and not line.isspace()]
+        return [Record(line.removesuffix("\r")) for line in lines if line.strip(_SPACE)]
 
 
 @attrs.frozen

@@ -1,13 +1,15 @@
 """A link joins two stages: a trio memory channel that carries batches, coalesced and bounded.
 
-A task switch costs as much as parsing ten events, so nothing travels alone. The channel holds one
-batch. While its receiver has not come for it, the sender does not wait for room: it extends that
-batch in place. A slow stream thus has one hop for each network read and no added delay, and a fast
-one has a hop for every 64 items.
+A task switch costs as much as parsing ten events, so nothing travels alone, and nothing travels
+that need not:
 
-A batch may be extended only while it is certain that nobody has taken it. That is so from a
-`send_nowait` that was accepted until the next `take`; it is not so after a `send` that had to wait,
-since the receiver may have the batch already.
+* The channel holds one batch. While its receiver has not come for it, the sender does not wait
+  for room: it extends that batch in place. A fast stream has a hop for dozens of items.
+* A receiver that has nothing to do may lend its hands: while it waits in `take`, the sender calls
+  its ``hands`` with the items instead of waking its task. A slow stream has one hop, to the
+  consumer, and not one for each stage.
+
+A batch may be extended only until it has been taken. `take` says so by forgetting it.
 
 Errors travel in band: who hangs up says why (`close_send`), and the receiver learns of it when it
 has taken everything that was sent before.
@@ -15,15 +17,16 @@ has taken everything that was sent before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, TypeVar, final
+from collections.abc import Callable
+from typing import Generic, TypeAlias, TypeVar, final
 
 import trio
 
-__all__ = ["Batch", "Link"]
+__all__ = ["Batch", "Hands", "Link"]
 
 T = TypeVar("T")
 
+# More saves nothing, and keeps other tasks waiting.
 _MAX_ITEMS = 64
 
 
@@ -38,24 +41,37 @@ class Batch(Generic[T]):
         self.weight = weight
 
 
+Hands: TypeAlias = Callable[[Batch[T]], bool]
+"""What an idle receiver lends: takes a batch and works on it at once, or refuses it."""
+
+
 @final
 class Link(Generic[T]):
-    """One edge of the pipeline.
+    """One edge of the pipeline, from one task to one task.
 
     Attributes:
         fault: Why the sender hung up before a clean end.
 
     Limits:
-        Beside the batch that its receiver is working on, a link holds one batch, extended to at
-        most 64 items and ``max_weight`` bytes, and the one that its sender is waiting to send.
+        Beside the batch that its receiver is working on, a link holds one batch, which is extended
+        while it has fewer than 64 items and ``max_weight`` bytes, and the one that its sender is
+        waiting to send.
     """
 
     def __init__(self, max_weight: int) -> None:
         self._send, self._receive = trio.open_memory_channel[Batch[T]](1)
         self._max_weight = max_weight
+        self._hands: Hands[T] | None = None
+        # The batch in the channel, and the one that waits to get in.
         self._newest: Batch[T] | None = None
         self._waiting: Batch[T] | None = None
+        self._last_taken: Batch[T] | None = None
         self.fault: Exception | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that was sent waits to be taken."""
+        return self._newest is None and self._waiting is None
 
     def send_nowait(self, items: list[T], weight: int) -> bool:
         """Send if that needs no waiting. The list is the link's from then on.
@@ -65,19 +81,15 @@ class Link(Generic[T]):
         """
         newest = self._newest
         if newest is not None:
-            if (
-                len(newest.items) + len(items) > _MAX_ITEMS
-                or newest.weight + weight > self._max_weight
-            ):
+            if len(newest.items) >= _MAX_ITEMS or newest.weight >= self._max_weight:
                 return False
             newest.items += items
             newest.weight += weight
             return True
         batch = Batch(items, weight)
-        try:
-            self._send.send_nowait(batch)
-        except trio.WouldBlock:
-            return False
+        if self._hands is not None and self._hands(batch):
+            return True
+        self._send.send_nowait(batch)
         self._newest = batch
         return True
 
@@ -89,23 +101,29 @@ class Link(Generic[T]):
         Raises:
             trio.BrokenResourceError: The receiver has hung up.
         """
-        if not self.send_nowait(items, weight):
-            self._newest = None
-            self._waiting = Batch(items, weight)
-            await self._send.send(self._waiting)
-            self._waiting = None
+        if self.send_nowait(items, weight):
+            return
+        batch = self._waiting = Batch(items, weight)
+        await self._send.send(batch)
+        self._waiting = None
+        if self._last_taken is not batch:
+            self._newest = batch
 
-    async def take(self) -> Batch[T]:
-        """Wait for a batch.
+    async def take(self, hands: Hands[T] | None = None) -> Batch[T]:
+        """Wait for a batch; until one has come, lend ``hands`` to the sender.
 
         Cancellation: nothing is lost.
 
         Raises:
             trio.EndOfChannel: The sender has hung up, and everything was taken; see `fault`.
+            trio.ClosedResourceError: `close_receive` was called.
         """
-        batch = await self._receive.receive()
-        self._newest = None
-        return batch
+        self._hands = hands
+        try:
+            batch = await self._receive.receive()
+        finally:
+            self._hands = None
+        return self._taken(batch)
 
     def take_nowait(self) -> Batch[T]:
         """Like `take`, without waiting.
@@ -114,8 +132,12 @@ class Link(Generic[T]):
             trio.WouldBlock: Nothing is there.
             trio.EndOfChannel: As for `take`.
         """
-        batch = self._receive.receive_nowait()
-        self._newest = None
+        return self._taken(self._receive.receive_nowait())
+
+    def _taken(self, batch: Batch[T]) -> Batch[T]:
+        self._last_taken = batch
+        if self._newest is batch:  # a newer one may be in the channel already
+            self._newest = None
         return batch
 
     def close_send(self, fault: Exception | None = None) -> None:
@@ -124,30 +146,20 @@ class Link(Generic[T]):
         self._send.close()
 
     def close_receive(self) -> None:
-        """Hang up on the sender. What it had sent stays for `drain`."""
-        for batch in self._buffered():
-            self._waiting = batch if self._waiting is None else _join(batch, self._waiting)
-        self._newest = None
+        """Hang up on the sender. What was not taken stays for `drain`. Idempotent."""
+        left = [batch for batch in (self._newest, self._waiting) if batch is not None]
+        if len(left) > 1:
+            left[0].items += left[1].items
+        self._newest, self._waiting = None, left[0] if left else None
         self._receive.close()
 
     def drain(self) -> list[T]:
         """Everything that was sent and not taken, when both sides have stopped. Then hang up."""
         self.close_receive()
-        rest, self._waiting = self._waiting, None
-        return rest.items if rest is not None else []
+        left, self._waiting = self._waiting, None
+        return left.items if left is not None else []
 
     def __len__(self) -> int:
         """How many items wait to be taken."""
-        newest = len(self._newest.items) if self._newest is not None else 0
-        return newest + (len(self._waiting.items) if self._waiting is not None else 0)
-
-    def _buffered(self) -> Iterator[Batch[T]]:
-        try:
-            while True:
-                yield self._receive.receive_nowait()
-        except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
-            return
-
-
-def _join(first: Batch[T], second: Batch[T]) -> Batch[T]:
-    return Batch(first.items + second.items, first.weight + second.weight)
+        waiting = (self._newest, self._waiting)
+        return sum(len(batch.items) for batch in waiting if batch is not None)

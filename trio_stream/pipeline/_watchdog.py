@@ -55,16 +55,19 @@ class Watchdog:
 
     def arm(self) -> None:
         """The source is awaited (again)."""
+        if self._hung_up:
+            return
         now = trio.current_time()
-        self._armed = not self._hung_up
+        self._armed = True
         self._idle.restart(now)
         self._stall.restart(now)
         self._set_deadline()
 
     def disarm(self) -> None:
         """The consumer is awaited, not the source."""
-        self._armed = False
-        self.scope.deadline = math.inf
+        if self._armed:
+            self._armed = False
+            self.scope.deadline = math.inf
 
     def byte_came(self, now: float) -> None:
         """A piece of the body came."""
@@ -81,10 +84,14 @@ class Watchdog:
             self._set_deadline()
 
     def hang_up(self, grace: float) -> None:
-        """Nobody needs the source any more; stop reading it after ``grace`` seconds."""
-        self._hung_up = True
-        self._armed = False
-        self.scope.deadline = trio.current_time() + grace
+        """Nobody needs the source any more; stop reading it after ``grace`` seconds.
+
+        Idempotent; the first call counts.
+        """
+        if not self._hung_up:
+            self._hung_up = True
+            self._armed = False
+            self.scope.deadline = trio.current_time() + grace
 
     def error(self) -> StreamTimeoutError | None:
         """Why the scope was cancelled; `None` if that was no failure (`hang_up`)."""

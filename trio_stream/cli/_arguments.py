@@ -1,0 +1,161 @@
+"""The command line, as argparse sees it."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from importlib.metadata import version
+
+from ._exit import EXIT_CODES
+from ._fields import FieldPath, parse_path
+from ._options import FRAMINGS
+
+__all__ = ["argument_parser"]
+
+_TAIL = """\
+Print the items of a stream as they arrive: server-sent events, NDJSON, JSON text sequences.
+
+On a terminal: the name of each event (unless it is "message") and its data.
+In a pipe: JSON Lines, one line per item. An event becomes
+  {"event": "order", "data": ..., "id": "7", "retry": 1000}
+where data is JSON if it is JSON, else a string; id and retry are there if the stream
+has set them. A record of NDJSON or of a JSON text sequence is the JSON that it is.
+How the stream ended is told on stderr, in the last line.
+"""
+
+_EXAMPLES = """\
+examples:
+  trio-stream tail https://stream.wikimedia.org/v2/stream/recentchange --field title
+  trio-stream tail https://example.org/events --event order --max-items 1 | jq .data
+  trio-stream tail https://api.example.com/v1/messages -H "x-api-key: $KEY" \\
+      -d @request.json --field delta.text --join
+
+"""
+
+_TIMEOUTS = {
+    "idle": "no byte at all (default: 300)",
+    "stall": "bytes, such as pings, but no item",
+    "connect": "for the connection (default: 10)",
+    "headers": "from there to the head of the response (default: 120)",
+}
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="trio-stream",
+        description="Streams over HTTP, every ending told truthfully.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=version("trio-stream"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    tail = commands.add_parser(
+        "tail",
+        help="print the items of a stream as they arrive",
+        usage="trio-stream tail URL [options]",
+        description=_TAIL,
+        epilog=_EXAMPLES + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    tail.set_defaults(fail=tail.error)
+    tail.add_argument("url", metavar="URL")
+    _add_request(tail.add_argument_group("the request"))
+    _add_selection(tail.add_argument_group("what is printed"))
+    _add_form(tail.add_argument_group("in which form"))
+    _add_timeouts(tail.add_argument_group("timeouts, in seconds; 0: no limit"))
+    demo = commands.add_parser(
+        "demo",
+        help="watch streams arrive; no key, no network",
+        description="Four streams of a language model, played by a scripted server on this "
+        "machine: text and tool calls arrive live, and two of the streams break.",
+    )
+    demo.add_argument("--fast", action="store_true", help="as fast as it goes")
+    return parser
+
+
+def _add_request(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("-X", dest="method", metavar="METHOD", type=_method, help="default: GET, with -d POST")
+    text = "a header; may be repeated"
+    add(
+        "-H", dest="headers", metavar="HEADER", type=_header, action="append", default=[], help=text
+    )
+    text = "the body; @FILE: from a file, @-: from stdin; sent as application/json if it is JSON"
+    add("-d", dest="body", metavar="BODY", help=text)
+    text = "the format of the stream (default: what its Content-Type says)"
+    add("--framing", choices=list(FRAMINGS), help=text)
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    text = "only events of this name; may be repeated"
+    add("--event", dest="events", metavar="NAME", action="append", default=[], help=text)
+    text = "only this field of JSON data, such as choices[0].delta.content, where it is there"
+    add("--field", metavar="PATH", type=_path, default=(), help=text)
+    add("--max-items", metavar="N", type=_count, help="leave when N items have been printed")
+    add("--comments", action="store_true", help="comments of server-sent events, too")
+
+
+def _add_form(group: argparse._ArgumentGroup) -> None:
+    forms = {
+        "json": "JSON Lines, on a terminal too",
+        "text": "the data alone, in a pipe too",
+        "join": "the data with nothing in between: a text that comes in pieces",
+        "raw": "the bytes of the body as they come",
+    }
+    exclusive = group.add_mutually_exclusive_group()
+    for name, text in forms.items():
+        exclusive.add_argument(
+            f"--{name}", dest="mode", action="store_const", const=name, help=text
+        )
+    text = 'seconds since the start before each item; in JSON its "time"'
+    group.add_argument("--timing", action="store_true", help=text)
+
+
+def _add_timeouts(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--timeout", metavar="S", type=_seconds, help="for the whole stream")
+    for layer, text in _TIMEOUTS.items():
+        group.add_argument(f"--{layer}-timeout", metavar="S", type=_seconds, help=text)
+
+
+# ---- the types of arguments ----------------------------------------------------------------------
+
+
+def _method(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no method")
+    return text
+
+
+def _header(text: str) -> tuple[bytes, bytes]:
+    name, colon, value = text.partition(":")
+    if not colon or not _TOKEN.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 'Name: value'")
+    return name.encode("ascii"), value.strip().encode("utf-8", "surrogateescape")
+
+
+def _path(text: str) -> FieldPath:
+    try:
+        return parse_path(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)

@@ -1,0 +1,69 @@
+"""The door: from the command line to a command, and from its end to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import trio
+
+from ._arguments import argument_parser
+from ._exit import Exit
+from ._options import tail_options
+from ._tail import tail
+from ._terminal import is_terminal
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks.
+
+    Args:
+        arguments: What follows the name of the program; default: that of this process.
+
+    Returns:
+        The exit code: see `trio_stream.cli`.
+
+    Raises:
+        SystemExit: The command line is wrong (2), or asks for help (0).
+    """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a reader that has left is no traceback
+    except BrokenPipeError:
+        _forget_output()
+        return Exit.OUTPUT_CLOSED
+    except KeyboardInterrupt:  # outside of the commands, which have their own way
+        return Exit.INTERRUPTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = argument_parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "tail":
+        try:
+            options = tail_options(parsed, on_terminal=is_terminal(sys.stdout))
+        except ValueError as error:
+            parsed.fail(str(error))  # exits
+            raise
+        return trio.run(tail, options)
+    if parsed.command == "demo":
+        # It brings a server and, where it is installed, rich.
+        from .demo import demo  # noqa: PLC0415
+
+        return trio.run(demo, parsed.fast)
+    parser.print_help(sys.stderr)
+    return Exit.USAGE
+
+
+def _forget_output() -> None:
+    """What could not be written must not be tried again when the interpreter ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())

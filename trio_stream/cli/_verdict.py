@@ -1,0 +1,103 @@
+"""What is said of a stream when it is over, and the exit code that says it to programs."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import attrs
+
+from ..errors import (
+    NotAStreamError,
+    StreamError,
+    StreamErrorType,
+    StreamStatusError,
+    StreamTimeoutError,
+)
+from ..outcome import Ending, StreamOutcome
+from ._exit import Exit
+from ._options import TailOptions
+from ._terminal import Style, human_bytes, visible
+
+__all__ = ["Verdict", "judge"]
+
+
+@attrs.frozen
+class Verdict:
+    """What to say on stderr, the last line telling the outcome, and the exit code."""
+
+    code: Exit
+    lines: tuple[str, ...] = ()
+
+
+def judge(
+    outcome: StreamOutcome[Any],
+    options: TailOptions,
+    *,
+    shown: int,
+    is_full: bool,
+    stopped_by: signal.Signals | None,
+    output_error: OSError | None,
+    style: Style,
+) -> Verdict:
+    """Judge a stream that is over, by its outcome and by what else may have ended it."""
+    error: BaseException | None = outcome.error
+    if output_error is not None:
+        if isinstance(output_error, BrokenPipeError):
+            return Verdict(Exit.OUTPUT_CLOSED)
+        code, ending, error = Exit.FAILED, style.bad("failed"), output_error
+    elif stopped_by is signal.SIGINT:
+        code, ending = Exit.INTERRUPTED, style.odd("interrupted")
+    elif stopped_by is not None:
+        code, ending = Exit.TERMINATED, style.odd("terminated")
+    elif is_full:
+        code, ending = Exit.COMPLETE, style.good(f"stopped at --max-items {options.max_items}")
+        error = None
+    elif outcome.ending is Ending.COMPLETED:
+        code, ending = Exit.COMPLETE, style.good("complete")
+    elif outcome.ending is Ending.TRUNCATED:
+        code, ending = Exit.TRUNCATED, style.bad("truncated")
+    elif isinstance(error, StreamTimeoutError):
+        code, ending = Exit.TIMED_OUT, style.bad(f"timed out ({error.layer})")
+    else:
+        code, ending = Exit.FAILED, style.bad("failed")
+        if _is_ours(error):
+            code = Exit.USAGE
+    why = [f"trio-stream: {visible(each)}" for each in _explain(error, options)]
+    facts = " · ".join(_facts(outcome, options, shown))
+    return Verdict(code, (*why, f"trio-stream: {ending} {style.dim('· ' + facts)}"))
+
+
+def _is_ours(error: BaseException | None) -> bool:
+    """Whether the request could not even be sent."""
+    return (
+        isinstance(error, StreamError)
+        and error.error_type is StreamErrorType.CLIENT_ERROR
+        and error.status_code is None
+    )
+
+
+def _explain(error: BaseException | None, options: TailOptions) -> list[str]:
+    if error is None:
+        return []
+    if isinstance(error, OSError):
+        return [f"cannot write the output: {error.strerror or error}"]
+    message = " ".join(str(error).split())
+    match error:
+        case StreamTimeoutError():
+            option = "--timeout" if error.layer == "total" else f"--{error.layer}-timeout"
+            return [message, f"{option} sets this limit"]
+        case NotAStreamError() if options.framing is None:
+            return [message, "--framing says what it is; --raw prints it as it is"]
+        case StreamStatusError() if error.retry_after is not None:
+            return [message, f"the server asks to wait for {error.retry_after:g} s"]
+        case _:
+            return [message]
+
+
+def _facts(outcome: StreamOutcome[Any], options: TailOptions, shown: int) -> list[str]:
+    facts = [human_bytes(outcome.bytes_received), f"{outcome.timings.total:.2f} s"]
+    if options.mode != "raw":
+        items = "1 item" if outcome.items == 1 else f"{outcome.items} items"
+        facts.insert(0, items if shown == outcome.items else f"{items}, {shown} shown")
+    return facts

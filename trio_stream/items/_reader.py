@@ -1,0 +1,110 @@
+"""From ``item``, as the user passed it, to the function that reads a payload."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, NewType, NoReturn, TypeAlias, TypeVar, get_origin
+
+from ._hooks import hook_of
+from ._misfit import MisfitError, told
+from ._scalars import Hook
+from ._types import is_alias
+
+__all__ = ["Read", "reader_of"]
+
+Read: TypeAlias = Callable[[Any], Any]
+"""From a frame to an item. Raises `MisfitError`, or any other `Exception`."""
+
+
+def reader_of(item: Any) -> Read:
+    """Make the reader of one item type, or of one function.
+
+    A class, or any other type expression, is a type and JSON is read into it. Whatever else can
+    be called takes the payload as bytes.
+
+    Raises:
+        TypeError: It is neither, or JSON cannot be read into it.
+    """
+    if _is_type(item):
+        return _json_reader(hook_of(item))
+    if not callable(item):
+        raise TypeError(f"item must be a type or a function from bytes to an item, got {item!r}")
+    if inspect.iscoroutinefunction(item):
+        raise TypeError(f"item must be a type or a plain function; {_name(item)} is async")
+    return _foreign_reader(item)
+
+
+def _is_type(item: Any) -> bool:
+    return (
+        isinstance(item, type | UnionType | NewType | TypeVar)
+        or get_origin(item) is not None
+        or is_alias(item)
+    )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _json_reader(hook: Hook) -> Read:
+    # `json.loads` looks for white space with two regular expressions; a payload rarely has any.
+    raw_decode = _JSON.raw_decode
+
+    def read(frame: Any) -> Any:
+        text = frame.data
+        try:
+            value, end = raw_decode(text)
+        except ValueError:
+            value = _load(text)
+        else:
+            if end != len(text):
+                value = _load(text)
+        return hook(value)
+
+    return read
+
+
+def _load(text: str) -> Any:
+    """Read JSON that has white space around it, or is not JSON."""
+    try:
+        return _JSON.decode(text)
+    except json.JSONDecodeError as error:
+        what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+        raise MisfitError(f"not JSON: {what} at character {error.pos}") from error
+    except ValueError as error:  # NaN; an int of so many digits that CPython refuses it
+        raise MisfitError(f"not JSON that can be read: {error}") from error
+
+
+def _foreign_reader(function: Callable[[bytes], Any]) -> Read:
+    def read(frame: Any) -> Any:
+        payload = frame.data.encode()
+        try:
+            return function(payload)
+        except Exception as error:
+            raise _refused(_name(function), error) from error
+
+    return read
+
+
+def _refused(name: str, error: BaseException) -> MisfitError:
+    """Tell what a function raised; of an error of cattrs, the first fault that is in it."""
+    steps: list[str | int] = []
+    while (grouped := getattr(error, "group_exceptions", None)) is not None:
+        with_notes, without_notes = grouped()
+        if not with_notes:
+            error = without_notes[0]
+            continue
+        error, note = with_notes[0]
+        # The note of a field has a name, that of an element an index or a key.
+        steps.append(note.name if hasattr(note, "name") else note.index)
+    return MisfitError(f"{name} refused it: {told(error)}", *reversed(steps))
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", type(function).__name__)

@@ -1,0 +1,87 @@
+"""Nothing may be left behind: no task, no socket, no generator."""
+
+from __future__ import annotations
+
+import gc
+import time
+import warnings
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import trio
+
+__all__ = ["assert_no_leaks"]
+
+
+@asynccontextmanager
+async def assert_no_leaks(*, settle: float = 1.0) -> AsyncGenerator[None]:
+    """Assert that the block leaves no task, no socket and no ``ResourceWarning`` behind.
+
+    Looks when the block ends without an exception, and first gives what was begun in it the time
+    to end. Sockets are looked for where ``/proc/self/fd`` exists. Put servers and clients inside
+    the block: what was there before it is none of its leaks.
+
+    Args:
+        settle: How long to wait for tasks and sockets to end, in seconds of real time, under a
+            mock clock too.
+
+    Raises:
+        AssertionError: Something was left behind. Names all of it.
+    """
+    gc.collect()  # older garbage is not ours
+    tasks, sockets = _tasks(), _sockets()
+    with _resource_warnings() as leaks:
+        yield
+        give_up = time.monotonic() + settle
+        while (_tasks() - tasks or _sockets() - sockets) and time.monotonic() < give_up:
+            await trio.lowlevel.checkpoint()
+        gc.collect()
+        await trio.lowlevel.checkpoint()  # for trio to report on the generators just collected
+    leaks += [f"task {task.name}" for task in _tasks() - tasks]
+    leaks += sorted(_sockets() - sockets)
+    if leaks:
+        raise AssertionError("left behind: " + "; ".join(leaks))
+
+
+def _tasks() -> set[trio.lowlevel.Task]:
+    root = trio.lowlevel.current_root_task()
+    return set() if root is None else set(_family(root))
+
+
+def _family(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
+    yield task
+    for nursery in task.child_nurseries:
+        for child in nursery.child_tasks:
+            yield from _family(child)
+
+
+def _sockets() -> set[str]:
+    """The open sockets, by descriptor and by the kernel's name for what it refers to."""
+    sockets: set[str] = set()
+    with suppress(FileNotFoundError):  # not on this system
+        for fd in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):  # the one that the directory was read through
+                name = str(fd.readlink())
+                if name.startswith("socket:"):
+                    sockets.add(f"{name} as file descriptor {fd.name}")
+    return sockets
+
+
+@contextmanager
+def _resource_warnings() -> Generator[list[str]]:
+    """Collect the texts of resource warnings; let all others through."""
+    collected: list[str] = []
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, ResourceWarning):
+            collected.append(f"ResourceWarning: {message}")
+        else:
+            show_others(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        show_others = warnings.showwarning
+        warnings.simplefilter("always", ResourceWarning)
+        warnings.showwarning = show
+        yield collected
