@@ -1,6 +1,22 @@
 """For tests of applications, and for our own: servers that misbehave by script, and laws.
 
-Never imported by ``import trio_stream``. Needs ``h11``, which comes with httpx.
+A script says what a server does with a request. It is played over a socket, for what crosses one,
+or in memory under a mock clock, for what takes time::
+
+    script = [Event("one", id="1"), Wait(30), Event("two"), Reset()]
+
+    async with serve(script) as server:
+        ...  # any client, at server.url
+
+    async with memory_client(script, family="httpx2") as (client, server):
+        ...  # with MockClock(autojump_threshold=0), thirty seconds take no time
+
+    assert server.requests[0].headers["Accept"] == "text/event-stream"
+
+Use the mock clock in memory only: with sockets it jumps while bytes are on their way.
+
+`check_parser` and `check_dialect` are the laws of formats and grammars, `assert_no_leaks` that of
+everything. Never imported by ``import trio_stream``. Needs ``h11``, which comes with httpx.
 """
 
 from ._answer import Answer

@@ -61,9 +61,10 @@ class MemoryServer(Server):
             ConnectionRefusedError: The script refuses, or the server does not run.
         """
         await trio.lowlevel.checkpoint()
-        refused = self._scripts.take_refusal()
-        self.refused += refused
-        if refused or self._nursery is None:
+        if self._nursery is None:
+            raise ConnectionRefusedError("connection refused: the server does not run")
+        if self._scripts.take_refusal():
+            self.refused += 1
             raise ConnectionRefusedError("connection refused")
         ours, theirs = PipeEnd.pair()
         wire = Wire(theirs, close=theirs.close, reset=theirs.reset)

@@ -18,8 +18,8 @@ __all__ = ["Server"]
 class Server:
     """A server that plays scripts and records what it was asked.
 
-    A client that leaves is never an error here. A script that is wrong is one, and is raised
-    where the server runs.
+    A client that leaves is never an error here, and one that only closes its sending side counts
+    as one that leaves. A script that is wrong is an error, and is raised where the server runs.
 
     Attributes:
         url: Where it is reached, without a trailing slash.
