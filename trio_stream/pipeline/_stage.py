@@ -5,6 +5,9 @@ other stages hold, and the user's code is cancelled in the middle of an item. A 
 fault hangs up on both sides instead: downstream with the fault, behind everything that it has sent,
 upstream without a word. Whoever comes to the end of a link passes its fault on, so the fault that
 reaches the consumer is the first one in the order of the stream.
+
+That a stage ends says nothing about the stream: it may have been cancelled. Only a stage that has
+come to the end of its work hangs up without a fault; one that was interrupted says so.
 """
 
 from __future__ import annotations
@@ -17,20 +20,28 @@ import trio
 
 from ._link import Batch, Link
 
-__all__ = ["Stage"]
+__all__ = ["Interrupted", "Stage"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class Stage(ABC, Generic[In, Out]):
-    """Takes batches from ``source``, works on them, sends what comes of them to ``sink``."""
+class Interrupted(trio.ClosedResourceError):
+    """The stages were stopped from outside. This tells nothing about the stream."""
 
-    def __init__(
-        self, source: Link[In], sink: Link[Out], on_end: Callable[[], None]
-    ) -> None:
+
+class Stage(ABC, Generic[In, Out]):
+    """Takes batches from ``source``, works on them, sends what comes of them to ``sink``.
+
+    Attributes:
+        fault: What its own work has raised.
+        ended: Whether it has hung up.
+    """
+
+    def __init__(self, source: Link[In], sink: Link[Out], on_end: Callable[[], None]) -> None:
         self.source = source
         self.sink = sink
+        self.fault: Exception | None = None
         self.ended = False
         self._on_end = on_end
 
@@ -47,34 +58,50 @@ class Stage(ABC, Generic[In, Out]):
         """Whether nothing more is wanted from the source."""
         return False
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether `work` must not be called any more."""
+        return self.fault is not None or self.finished
+
     async def run(self) -> None:
         """Work until the source ends, the sink hangs up, or `work` raises or has `finished`."""
-        fault: Exception | None = None
+        reason: Exception | None = Interrupted()
         try:
-            while not self.ended:
-                batch = await self.source.take(self._lend_hands)
-                out, fault = self._step(batch)
-                if out:
-                    await self.sink.send(out, batch.weight)
-                if fault or self.finished:
-                    break
-        except trio.EndOfChannel:
-            out = []
-            fault = self.source.fault or self._attempt(self.finish, out)
-            if out:
-                await self._send_last(out)
+            reason = await self._work_through()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the sink has hung up; or this stage has ended while it lent its hands
         finally:
-            self.end(fault)
+            self._end(reason)
 
-    def end(self, fault: Exception | None) -> None:
-        """Hang up on both sides. Idempotent."""
-        if not self.ended:
-            self.ended = True
-            self.sink.close_send(fault)
-            self.source.close_receive()
-            self._on_end()
+    async def _work_through(self) -> Exception | None:
+        """Work to the end; return why the stream is not whole, if it is not."""
+        while not self.is_spent:
+            try:
+                batch = await self.source.take(self._lend_hands)
+            except trio.EndOfChannel:
+                break
+            if out := self.attempt(self.work, batch.items):
+                await self.send(out, batch.weight)
+        else:
+            return self.fault
+        if self.source.fault is not None:
+            return self.source.fault
+        if out := self.attempt(self.finish):
+            await self.send(out, 0)
+        return self.fault
+
+    async def send(self, out: list[Out], weight: int) -> None:
+        """Send to the sink, waiting for room if need be."""
+        await self.sink.send(out, weight)
+
+    def attempt(self, work: Callable[..., None], *arguments: object) -> list[Out]:
+        """Do some work; return what came of it. If it raised, `fault` says so."""
+        out: list[Out] = []
+        try:
+            work(*arguments, out)
+        except Exception as fault:
+            self.fault = fault
+        return out
 
     def _lend_hands(self, batch: Batch[In]) -> bool:
         """Work on a batch in the sender's task, while the own one waits for work.
@@ -83,30 +110,21 @@ class Stage(ABC, Generic[In, Out]):
         """
         if not self.sink.is_empty:
             return False
-        out, fault = self._step(batch)
+        out = self.attempt(self.work, batch.items)
         try:
             if out:
                 self.sink.send_nowait(out, batch.weight)
         except trio.BrokenResourceError:
-            self.end(None)
+            self._end(Interrupted())
         else:
-            if fault or self.finished:
-                self.end(fault)
+            if self.is_spent:
+                self._end(self.fault)
         return True
 
-    def _step(self, batch: Batch[In]) -> tuple[list[Out], Exception | None]:
-        out: list[Out] = []
-        return out, self._attempt(self.work, batch.items, out)
-
-    def _attempt(self, function: Callable[..., None], *arguments: object) -> Exception | None:
-        try:
-            function(*arguments)
-        except Exception as fault:
-            return fault
-        return None
-
-    async def _send_last(self, out: list[Out]) -> None:
-        try:
-            await self.sink.send(out, 0)
-        except trio.BrokenResourceError:
-            pass
+    def _end(self, reason: Exception | None) -> None:
+        """Hang up on both sides. Idempotent."""
+        if not self.ended:
+            self.ended = True
+            self.sink.close_send(reason)
+            self.source.close_receive()
+            self._on_end()

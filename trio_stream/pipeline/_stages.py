@@ -17,9 +17,9 @@ import trio
 
 from ..config import StreamConfig
 from ..connection import Connection
-from ..dialects import Decoder
+from ..dialects import Decoder, Ping
 from ..errors import LimitExceededError, StreamError, StreamTruncatedError
-from ..framing import Parser
+from ..framing import Comment, Parser
 from ._link import Link
 from ._stage import Stage
 from ._watchdog import Watchdog
@@ -31,6 +31,8 @@ T = TypeVar("T")
 # How long to read on when the last item is out, so that the connection can be used again. The end
 # of the body mostly comes with the terminal event.
 _DRAIN_TIME = 0.05
+# Items that say only that the other side is alive: they are no progress.
+_PULSES = frozenset({Comment, Ping})
 
 
 @final
@@ -223,15 +225,17 @@ class _AssemblerStage(Stage[Any, T]):
             self._decoder.decode(items, out)
         finally:
             if out:
-                self._count(len(out))
+                self._count(out)
 
     def finish(self, out: list[T]) -> None:
         self._decoder.close()
 
-    def _count(self, items: int) -> None:
+    def _count(self, items: list[T]) -> None:
+        self.items_received += len(items)
+        if type(items[-1]) in _PULSES and all(type(item) in _PULSES for item in items):
+            return
         now = trio.current_time()
         self._watchdog.item_came(now)
         if self.first_item is None:
             self.first_item = now
         self.last_item = now
-        self.items_received += items

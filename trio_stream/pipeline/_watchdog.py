@@ -1,13 +1,15 @@
 """When a stream has been silent for too long.
 
-One cancel scope lies around the loop that reads the source. Its deadline is the earliest of three:
+A cancel scope lies around the loop that reads the source. Its deadline is the earliest of three:
 
 * ``idle``: no byte at all, restarted by each piece of the body;
 * ``stall``: no item, restarted by each batch of items, so pings do not feed it;
 * ``total``: the whole stream, never restarted.
 
-Time that the source cannot help is not counted: while the reader waits for the consumer to take
-what it has, the deadline is lifted, and ``idle`` and ``stall`` start anew afterwards.
+Time that the source cannot help is not counted. While the reader waits for the consumer to take
+what it has, it is outside the scope, and `start` begins both periods anew afterwards. ``stall``
+rests while items wait for the consumer. And if the consumer kept the whole program from running,
+bytes may have come before the deadline without being seen: such bytes win (`byte_came`).
 
 Pushing a deadline costs as much as parsing an event, so it is pushed only when it has become
 1/16 of its period old. Each deadline lies that much later than it should: it never fires early,
@@ -29,52 +31,58 @@ __all__ = ["Watchdog"]
 
 @final
 class Watchdog:
-    """The watchdogs of one stream. Times are trio's clock."""
+    """The watchdogs of one stream. Times are trio's clock.
+
+    Attributes:
+        hung_up: When to stop reading although nothing is wrong (`hang_up`); infinity: not known.
+    """
 
     __slots__ = (
-        "_armed",
         "_config",
-        "_hung_up",
         "_idle",
         "_last_byte",
         "_last_item",
+        "_scope",
         "_stall",
+        "_stall_rests",
         "_total_end",
-        "scope",
+        "hung_up",
     )
 
     def __init__(self, config: StreamConfig, total_end: float) -> None:
-        self.scope = trio.CancelScope()
         self._config = config
         self._idle = _Timer(config.idle_timeout)
         self._stall = _Timer(config.stall_timeout)
+        self._stall_rests = False
         self._total_end = total_end
-        self._armed = False
-        self._hung_up = False
+        self._scope = trio.CancelScope()
         self._last_byte = self._last_item = trio.current_time()
+        self.hung_up = math.inf
 
-    def arm(self) -> None:
-        """The source is awaited (again)."""
-        if self._hung_up:
-            return
+    def start(self) -> None:
+        """The source is awaited (again): all of its time is before it."""
         now = trio.current_time()
-        self._armed = True
         self._idle.restart(now)
-        self._stall.restart(now)
+        if not self._stall_rests:
+            self._stall.restart(now)
+
+    def new_scope(self) -> trio.CancelScope:
+        """A scope in which to await the source. See `error` when it was cancelled."""
+        self._scope = trio.CancelScope()
         self._set_deadline()
+        return self._scope
 
-    def disarm(self) -> None:
-        """The consumer is awaited, not the source."""
-        if self._armed:
-            self._armed = False
-            self.scope.deadline = math.inf
+    def byte_came(self, now: float) -> bool:
+        """A piece of the body came. Whether it came in time.
 
-    def byte_came(self, now: float) -> None:
-        """A piece of the body came."""
+        If not, its source deserves another scope: this one has been cancelled in the same moment.
+        """
         self._last_byte = now
+        in_time = now < self._scope.deadline
         if now >= self._idle.restart_at:
             self._idle.restart(now)
             self._set_deadline()
+        return in_time
 
     def item_came(self, now: float) -> None:
         """Items came of it."""
@@ -83,22 +91,33 @@ class Watchdog:
             self._stall.restart(now)
             self._set_deadline()
 
-    def hang_up(self, grace: float) -> None:
-        """Nobody needs the source any more; stop reading it after ``grace`` seconds.
+    def rest_stall(self) -> None:
+        """Items wait for the consumer: no new ones can come."""
+        self._stall_rests = True
+        self._stall.rest()
+        self._set_deadline()
 
-        Idempotent; the first call counts.
-        """
-        if not self._hung_up:
-            self._hung_up = True
-            self._armed = False
-            self.scope.deadline = trio.current_time() + grace
+    def wake_stall(self) -> None:
+        """The consumer has taken them."""
+        self._stall_rests = False
+        self._stall.restart(trio.current_time())
+        self._set_deadline()
+
+    def hang_up(self, grace: float) -> None:
+        """Nobody needs the source any more; stop reading it after ``grace`` seconds."""
+        if self.hung_up == math.inf:
+            self.hung_up = trio.current_time() + grace
+            self._set_deadline()
 
     def error(self) -> StreamTimeoutError | None:
         """Why the scope was cancelled; `None` if that was no failure (`hang_up`)."""
-        if self._hung_up:
+        if self.hung_up < math.inf:
             return None
         now = trio.current_time()
-        facts = f"(last byte {now - self._last_byte:.1f} s ago, last item {now - self._last_item:.1f} s ago)"
+        facts = (
+            f"(last byte {now - self._last_byte:.1f} s ago, "
+            f"last item {now - self._last_item:.1f} s ago)"
+        )
         config = self._config
         if now >= self._total_end:
             return StreamTimeoutError(f"timeout={config.timeout} s was over {facts}", layer="total")
@@ -111,8 +130,10 @@ class Watchdog:
         )
 
     def _set_deadline(self) -> None:
-        if self._armed:
-            self.scope.deadline = min(self._idle.end, self._stall.end, self._total_end)
+        if self.hung_up < math.inf:
+            self._scope.deadline = self.hung_up
+        else:
+            self._scope.deadline = min(self._idle.end, self._stall.end, self._total_end)
 
 
 @final
@@ -130,3 +151,6 @@ class _Timer:
     def restart(self, now: float) -> None:
         self.end = now + self._period + self._slack
         self.restart_at = now + self._slack
+
+    def rest(self) -> None:
+        self.end = self.restart_at = math.inf
