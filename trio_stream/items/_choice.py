@@ -25,11 +25,22 @@ class _Member:
     hook: Hook
 
 
-def choice_of_record(records: Sequence[Any], hook_of: Callable[[Any], Hook]) -> Choose:
-    """Find out how two or more records can be told apart.
+def choice_of_record(
+    records: Sequence[Any], hook_of: Callable[[Any], Hook], *, others: Sequence[Any]
+) -> Choose:
+    """Find out how records can be told apart, from each other and from other objects.
 
     By a tag, if they have one: a field that each declares as a `Literal` with values of its own.
-    Else by a required key that only one of them has; one record may be without such a key.
+    Else by a required key that only one of them has; one record may be without such a key, if an
+    object that is none of the records is nothing else.
+
+    Nothing is tried: an object that has the tag or the key of a record is this record or bad, and
+    a union that contains itself does not double the work with each level.
+
+    Args:
+        records: The records of the union.
+        hook_of: Makes the hook of a type.
+        others: The members of the union that take any object.
 
     Raises:
         TypeError: They cannot be told apart.
@@ -42,7 +53,7 @@ def choice_of_record(records: Sequence[Any], hook_of: Callable[[Any], Hook]) -> 
         hooks = _hooks_by_tag(key, members)
         if hooks is not None:
             return _choose_by_tag(key, hooks)
-    return _choose_by_key(members)
+    return _choose_by_key(members, [name_of(other) for other in others])
 
 
 def _hooks_by_tag(key: str, members: Sequence[_Member]) -> dict[type, dict[Any, Hook]] | None:
@@ -76,7 +87,7 @@ def _choose_by_tag(key: str, hooks: dict[type, dict[Any, Hook]]) -> Choose:
     return choose
 
 
-def _choose_by_key(members: Sequence[_Member]) -> Choose:
+def _choose_by_key(members: Sequence[_Member], others: Sequence[str]) -> Choose:
     # Whoever has a key of its own is found by it and leaves; that may leave another one with a key
     # of its own. So the order matters, here and in the search below.
     left = list(members)
@@ -85,8 +96,8 @@ def _choose_by_key(members: Sequence[_Member]) -> Choose:
         key, member = found
         telling.append((key, member.hook))
         left.remove(member)
-    if len(left) > 1:
-        names = " and ".join(member.name for member in left)
+    if len(left) + len(others) > 1 and left:
+        names = " and ".join([*(member.name for member in left), *others])
         raise TypeError(
             f"{names} cannot be told apart: give them a field that each declares as a Literal of "
             "its own, or required fields that the others do not have"

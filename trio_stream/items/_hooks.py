@@ -16,13 +16,21 @@ from ._containers import list_hook, list_made_into, mapping_hook, tuple_hook
 from ._fields import fields_of, is_record
 from ._records import record_hook
 from ._scalars import SCALARS, Hook, enum_hook, literal_hook, untouched
-from ._types import bare, bindings_of, is_alias, is_named_tuple, is_union, name_of, substitute
+from ._types import (
+    bare,
+    bindings_of,
+    is_alias,
+    is_mapping,
+    is_named_tuple,
+    is_union,
+    name_of,
+    substitute,
+)
 from ._unions import union_hook
 
 __all__ = ["hook_of"]
 
 _LISTS = {list, collections.abc.Sequence, collections.abc.MutableSequence}
-_MAPPINGS = {dict, collections.abc.Mapping, collections.abc.MutableMapping}
 _SETS: dict[Any, Callable[[list[Any]], Any]] = {
     set: set,
     frozenset: frozenset,
@@ -100,7 +108,7 @@ class _Making:
             return self._make_list(arguments)
         if origin in _SETS:
             return list_made_into(_SETS[origin], name_of(type_), self._make_list(arguments))
-        if origin in _MAPPINGS:
+        if is_mapping(type_):
             key, value = arguments or (Any, Any)
             return mapping_hook(self._hook_of_key(key), self.hook_of(value))
         if origin is tuple:
@@ -122,8 +130,8 @@ class _Making:
         return record_hook(record, fields, hooks)
 
     def _make_list(self, arguments: tuple[Any, ...]) -> Hook:
-        element = bare(arguments[0]) if arguments else Any
-        return list_hook(element, self.hook_of(element))
+        element = arguments[0] if arguments else Any
+        return list_hook(bare(element), self.hook_of(element))
 
     def _make_tuple(self, type_: Any, arguments: tuple[Any, ...]) -> Hook:
         if type_ is tuple:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
@@ -10,6 +10,7 @@ __all__ = [
     "bare",
     "bindings_of",
     "is_alias",
+    "is_mapping",
     "is_named_tuple",
     "is_union",
     "name_of",
@@ -19,6 +20,7 @@ __all__ = [
 
 # By name, since those of `typing_extensions` are other objects on an older Python.
 _QUALIFIERS = frozenset({"Final", "NotRequired", "ReadOnly", "Required"})
+_MAPPINGS = frozenset({dict, Mapping, MutableMapping})
 
 
 def name_of(type_: Any) -> str:
@@ -39,6 +41,11 @@ def name_of(type_: Any) -> str:
 def is_union(type_: Any) -> bool:
     """Whether it is a union, written either way."""
     return get_origin(type_) in (Union, UnionType)
+
+
+def is_mapping(type_: Any) -> bool:
+    """Whether it is a ``dict`` or an abstract mapping, with or without arguments."""
+    return (get_origin(type_) or type_) in _MAPPINGS
 
 
 def is_named_tuple(class_: Any) -> bool:

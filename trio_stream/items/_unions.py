@@ -1,8 +1,8 @@
 """Hooks for unions: which member a value belongs to.
 
 The order in which the members are declared says nothing, since ``Union[A, B] == Union[B, A]`` and
-`typing` may hand out the one for the other. So two or more records are told apart by what is in
-them, and of the other members that would take a value the most special one gets it:
+`typing` may hand out the one for the other. So objects are given to a record by what is in them
+(see `_choice`), and of the other members that would take a value the most special one gets it:
 ``date | str`` is a date where it can be.
 """
 
@@ -20,7 +20,7 @@ from ._choice import choice_of_record
 from ._fields import is_record
 from ._misfit import MisfitError, misfit
 from ._scalars import Hook, is_primitive
-from ._types import bare, is_union, name_of
+from ._types import bare, is_mapping, is_union, name_of
 
 __all__ = ["union_hook"]
 
@@ -36,7 +36,10 @@ def union_hook(union: Any, hook_of: Callable[[Any], Hook]) -> Hook:
         return _optional(hook_of(members[1]))
 
     records = [each for each in members if is_record(each)]
-    choose = choice_of_record(records, hook_of) if len(records) > 1 else None
+    open_members = [each for each in members if is_mapping(each) or each in (Any, object)]
+    choose = None
+    if len(records) > 1 or (records and open_members):
+        choose = choice_of_record(records, hook_of, others=open_members)
     hooks = [hook_of(each) for each in members if choose is None or not is_record(each)]
     # Values of these classes need no trying, as no member that is more special takes them.
     at_once = {each for each in members if each is NoneType or is_primitive(each)}
