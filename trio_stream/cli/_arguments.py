@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from importlib.metadata import version
 
 from ._exit import EXIT_CODES
 from ._fields import FieldPath, parse_path
@@ -26,7 +25,7 @@ How the stream ended is told on stderr, in the last line.
 
 _EXAMPLES = """\
 examples:
-  trio-stream tail https://stream.wikimedia.org/v2/stream/recentchange --field title
+  trio-stream tail https://example.org/changes --field title
   trio-stream tail https://example.org/events --event order --max-items 1 | jq .data
   trio-stream tail https://api.example.com/v1/messages -H "x-api-key: $KEY" \\
       -d @request.json --field delta.text --join
@@ -51,7 +50,6 @@ def argument_parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version("trio-stream"))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     tail = commands.add_parser(
         "tail",
@@ -62,11 +60,11 @@ def argument_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     tail.set_defaults(fail=tail.error)
-    tail.add_argument("url", metavar="URL")
-    _add_request(tail.add_argument_group("the request"))
-    _add_selection(tail.add_argument_group("what is printed"))
-    _add_form(tail.add_argument_group("in which form"))
-    _add_timeouts(tail.add_argument_group("timeouts, in seconds; 0: no limit"))
+    tail.add_argument("url", metavar="URL", help="http or https")
+    _add_request(tail)
+    _add_selection(tail)
+    _add_form(tail)
+    _add_timeouts(tail)
     demo = commands.add_parser(
         "demo",
         help="watch streams arrive; no key, no network",
@@ -77,8 +75,8 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_request(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("the request").add_argument
     add("-X", dest="method", metavar="METHOD", type=_method, help="default: GET, with -d POST")
     text = "a header; may be repeated"
     add(
@@ -90,8 +88,8 @@ def _add_request(group: argparse._ArgumentGroup) -> None:
     add("--framing", choices=list(FRAMINGS), help=text)
 
 
-def _add_selection(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("what is printed").add_argument
     text = "only events of this name; may be repeated"
     add("--event", dest="events", metavar="NAME", action="append", default=[], help=text)
     text = "only this field of JSON data, such as choices[0].delta.content, where it is there"
@@ -100,13 +98,14 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     add("--comments", action="store_true", help="comments of server-sent events, too")
 
 
-def _add_form(group: argparse._ArgumentGroup) -> None:
+def _add_form(parser: argparse.ArgumentParser) -> None:
     forms = {
         "json": "JSON Lines, on a terminal too",
         "text": "the data alone, in a pipe too",
         "join": "the data with nothing in between: a text that comes in pieces",
         "raw": "the bytes of the body as they come",
     }
+    group = parser.add_argument_group("in which form")
     exclusive = group.add_mutually_exclusive_group()
     for name, text in forms.items():
         exclusive.add_argument(
@@ -116,7 +115,8 @@ def _add_form(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--timing", action="store_true", help=text)
 
 
-def _add_timeouts(group: argparse._ArgumentGroup) -> None:
+def _add_timeouts(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("timeouts, in seconds; 0: no limit")
     group.add_argument("--timeout", metavar="S", type=_seconds, help="for the whole stream")
     for layer, text in _TIMEOUTS.items():
         group.add_argument(f"--{layer}-timeout", metavar="S", type=_seconds, help=text)

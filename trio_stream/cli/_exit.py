@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import signal
 
 __all__ = ["EXIT_CODES", "Exit"]
 
@@ -18,6 +19,11 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
     TERMINATED = 143
+
+    @classmethod
+    def of_signal(cls, number: signal.Signals) -> Exit:
+        """Of a command that a signal has stopped."""
+        return cls.INTERRUPTED if number is signal.SIGINT else cls.TERMINATED
 
 
 EXIT_CODES = """\

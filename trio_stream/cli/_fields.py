@@ -11,6 +11,7 @@ __all__ = ["FieldPath", "json_line", "look_up", "parse_json", "parse_path", "to_
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Names of members and places in arrays, from the outside in."""
 
+_CONTAINERS: dict[type, type] = {str: dict, int: list}
 _FIRST = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]")
 _NEXT = re.compile(r"\.([^.\[\]]+)|\[(-?\d+)\]")
 
@@ -40,9 +41,8 @@ def look_up(value: Any, path: FieldPath) -> Any:
         LookupError: It has no such field.
     """
     for step in path:
-        if not isinstance(value, dict if isinstance(step, str) else list):
-            raise KeyError(step)
-        value = value[step]
+        container: Any = value if isinstance(value, _CONTAINERS[type(step)]) else {}
+        value = container[step]
     return value
 
 

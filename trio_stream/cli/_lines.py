@@ -18,7 +18,7 @@ class Lines:
     """Write items as the options say.
 
     Attributes:
-        shown: How many have been written.
+        chosen: How many have been made into lines.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Lines:
         on_terminal: bool,
         elapsed: Callable[[], float],
     ) -> None:
-        self.shown = 0
+        self.chosen = 0
         self._options = options
         self._style = style
         self._on_terminal = on_terminal
@@ -39,7 +39,7 @@ class Lines:
     def write(self, item: object) -> bytes:
         """The bytes of an item; empty if it is not asked for."""
         if isinstance(item, bytes):  # no framing: as they came
-            self.shown += 1
+            self.chosen += 1
             return item
         if not isinstance(item, ServerSentEvent | Record | Comment):
             raise TypeError(f"no item of a stream: {item!r}")
@@ -47,15 +47,15 @@ class Lines:
         line = write(item)
         if line is None:
             return b""
-        self.shown += 1
+        self.chosen += 1
         # Half a surrogate pair, which JSON may hold, comes out as the escape that it came in as.
         return (line + self._end).encode("utf-8", "backslashreplace")
 
     @property
     def is_full(self) -> bool:
-        """Whether as many have been written as were asked for."""
+        """Whether as many have been chosen as were asked for."""
         limit = self._options.max_items
-        return limit is not None and self.shown >= limit
+        return limit is not None and self.chosen >= limit
 
     def _json(self, item: ServerSentEvent | Record | Comment) -> str | None:
         members: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import trio
 
@@ -12,7 +13,7 @@ from ._arguments import argument_parser
 from ._exit import Exit
 from ._options import tail_options
 from ._tail import tail
-from ._terminal import is_terminal
+from ._terminal import is_terminal, say
 
 __all__ = ["main"]
 
@@ -29,20 +30,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The command line is wrong (2), or asks for help (0).
     """
+    code: int = Exit.FAILED
     try:
         try:
-            return _run(arguments)
+            code = _run(arguments)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a reader that has left is no traceback
-    except BrokenPipeError:
+    except* BrokenPipeError:
+        code = Exit.OUTPUT_CLOSED
         _forget_output()
-        return Exit.OUTPUT_CLOSED
-    except KeyboardInterrupt:  # outside of the commands, which have their own way
-        return Exit.INTERRUPTED
+    except* KeyboardInterrupt:  # outside of the commands, which have their own way
+        code = Exit.INTERRUPTED
+    return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    if sys.stdout is None:  # it was closed, and by now its descriptor may be another file's
+        say("trio-stream: there is no stdout to write to")
+        return Exit.FAILED
     parser = argument_parser()
     parsed = parser.parse_args(arguments)
     if parsed.command == "tail":
@@ -56,7 +62,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         # It brings a server and, where it is installed, rich.
         from .demo import demo  # noqa: PLC0415
 
-        return trio.run(demo, parsed.fast)
+        return trio.run(partial(demo, fast=parsed.fast))
     parser.print_help(sys.stderr)
     return Exit.USAGE
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 from typing import final
 
 import trio
 
 __all__ = ["Output"]
+
+# A write that is done, but whose thread has not come to say so yet, is waited for so many seconds.
+_NEARLY = 0.05
 
 
 @final
@@ -21,30 +25,41 @@ class Output:
 
     One write is under way at a time and nothing is queued behind it, so a reader that is slow
     slows the stream down, in the end by TCP, and costs no memory.
+
+    Attributes:
+        items: How many items have been written.
     """
 
     def __init__(self, descriptor: int) -> None:
+        self.items = 0
         self._descriptor = descriptor
+        self._written = threading.Event()
 
-    async def write(self, data: bytes) -> None:
-        """Write all of ``data``.
+    async def write(self, data: bytes, *, items: int) -> None:
+        """Write all of ``data``, which brings the number of ``items`` to that.
 
         Cancellation: takes effect at once, even if the reader takes nothing. The thread is then
-        left behind, and what it was given may or may not be written before the process ends.
+        left behind; the process may end in the middle of what it writes.
 
         Raises:
             BrokenPipeError: The reader has left.
             OSError: It cannot be written, as on a full disk.
         """
-        await trio.to_thread.run_sync(_write_all, self._descriptor, data, abandon_on_cancel=True)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    # Past sys.stdout: its lock, held by a thread that was left behind, would be waited for when
-    # the interpreter shuts down.
-    rest = memoryview(data)
-    while rest:
+        self._written.clear()
         try:
-            rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:  # someone else has made it non-blocking
-            select.select([], [descriptor], [])
+            await trio.to_thread.run_sync(self._write_all, data, items, abandon_on_cancel=True)
+        except trio.Cancelled:
+            self._written.wait(_NEARLY)
+            raise
+
+    def _write_all(self, data: bytes, items: int) -> None:
+        # Past sys.stdout: its lock, held by a thread that was left behind, would be waited for
+        # when the interpreter shuts down.
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # someone else has made it non-blocking
+                select.select([], [self._descriptor], [])
+        self.items = items
+        self._written.set()

@@ -28,9 +28,6 @@ _BATCH = 65536
 
 async def tail(options: TailOptions) -> Exit:
     """Print a stream and tell how it ended."""
-    if sys.stdout is None:  # by now the descriptor may be another file's
-        say("trio-stream: there is no stdout to write to")
-        return Exit.FAILED
     started = trio.current_time()
     lines = Lines(
         options,
@@ -54,7 +51,7 @@ async def tail(options: TailOptions) -> Exit:
                 config=attrs.evolve(options.config, on_outcome=outcomes.append),
             ) as rx:
                 await _copy(rx, lines, output)
-        except StreamError:
+        except (StreamError, ValueError):  # ValueError: a URL or a header that cannot be one
             pass  # the outcome tells of it
         except OSError as error:  # not of the network: those are mapped
             output_error = error
@@ -63,13 +60,13 @@ async def tail(options: TailOptions) -> Exit:
     verdict = judge(
         outcomes[0],
         options,
-        shown=lines.shown,
+        printed=output.items,
         is_full=lines.is_full,
         stopped_by=stopped_by,
         output_error=output_error,
         style=Style.of(sys.stderr),
     )
-    in_a_line = stopped_by is signal.SIGINT or (options.mode in {"join", "raw"} and lines.shown)
+    in_a_line = stopped_by is signal.SIGINT or (options.mode in {"join", "raw"} and output.items)
     if in_a_line and verdict.lines and is_terminal(sys.stderr):
         say("")  # after "^C", or after output that does not end its line
     for line in verdict.lines:
@@ -91,4 +88,4 @@ async def _copy(rx: StreamReceiver[Any, Any], lines: Lines, output: Output) -> N
         except (trio.EndOfChannel, StreamError) as error:
             ended = error  # after what came before it
         if batch:
-            await output.write(bytes(batch))
+            await output.write(bytes(batch), items=lines.chosen)

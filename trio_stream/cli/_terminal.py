@@ -68,9 +68,8 @@ def human_bytes(count: int) -> str:
     """``999 B``, ``1.2 kB``, ``3.4 MB``."""
     if count < 1000:
         return f"{count} B"
-    size = float(count)
-    for unit in ("kB", "MB", "GB"):
+    size, units = count / 1000, ["kB", "MB", "GB"]
+    while size >= 999.95 and len(units) > 1:
         size /= 1000
-        if size < 999.95 or unit == "GB":
-            return f"{size:.1f} {unit}"
-    raise AssertionError  # the last unit takes everything
+        units.pop(0)
+    return f"{size:.1f} {units[0]}"

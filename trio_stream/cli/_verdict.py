@@ -34,7 +34,7 @@ def judge(
     outcome: StreamOutcome[Any],
     options: TailOptions,
     *,
-    shown: int,
+    printed: int,
     is_full: bool,
     stopped_by: signal.Signals | None,
     output_error: OSError | None,
@@ -46,10 +46,9 @@ def judge(
         if isinstance(output_error, BrokenPipeError):
             return Verdict(Exit.OUTPUT_CLOSED)
         code, ending, error = Exit.FAILED, style.bad("failed"), output_error
-    elif stopped_by is signal.SIGINT:
-        code, ending = Exit.INTERRUPTED, style.odd("interrupted")
     elif stopped_by is not None:
-        code, ending = Exit.TERMINATED, style.odd("terminated")
+        code = Exit.of_signal(stopped_by)
+        ending = style.odd(code.name.lower())
     elif is_full:
         code, ending = Exit.COMPLETE, style.good(f"stopped at --max-items {options.max_items}")
         error = None
@@ -64,13 +63,13 @@ def judge(
         if _is_ours(error):
             code = Exit.USAGE
     why = [f"trio-stream: {visible(each)}" for each in _explain(error, options)]
-    facts = " · ".join(_facts(outcome, options, shown))
+    facts = " · ".join(_facts(outcome, options, printed))
     return Verdict(code, (*why, f"trio-stream: {ending} {style.dim('· ' + facts)}"))
 
 
 def _is_ours(error: BaseException | None) -> bool:
     """Whether the request could not even be sent."""
-    return (
+    return isinstance(error, ValueError) or (
         isinstance(error, StreamError)
         and error.error_type is StreamErrorType.CLIENT_ERROR
         and error.status_code is None
@@ -88,16 +87,19 @@ def _explain(error: BaseException | None, options: TailOptions) -> list[str]:
             option = "--timeout" if error.layer == "total" else f"--{error.layer}-timeout"
             return [message, f"{option} sets this limit"]
         case NotAStreamError() if options.framing is None:
-            return [message, "--framing says what it is; --raw prints it as it is"]
+            return [
+                message,
+                "if it is a stream all the same, --framing names its format; --raw prints it",
+            ]
         case StreamStatusError() if error.retry_after is not None:
             return [message, f"the server asks to wait for {error.retry_after:g} s"]
         case _:
             return [message]
 
 
-def _facts(outcome: StreamOutcome[Any], options: TailOptions, shown: int) -> list[str]:
+def _facts(outcome: StreamOutcome[Any], options: TailOptions, printed: int) -> list[str]:
     facts = [human_bytes(outcome.bytes_received), f"{outcome.timings.total:.2f} s"]
     if options.mode != "raw":
         items = "1 item" if outcome.items == 1 else f"{outcome.items} items"
-        facts.insert(0, items if shown == outcome.items else f"{items}, {shown} shown")
+        facts.insert(0, items if printed == outcome.items else f"{items}, {printed} printed")
     return facts

@@ -5,4 +5,12 @@ from ._family import AsyncClient, own_client
 from ._request import RequestSpec
 from ._response import StreamResponse
 
-__all__ = ["AsyncClient", "Connection", "RequestSpec", "StreamResponse", "connect", "own_client", "refuse"]
+__all__ = [
+    "AsyncClient",
+    "Connection",
+    "RequestSpec",
+    "StreamResponse",
+    "connect",
+    "own_client",
+    "refuse",
+]

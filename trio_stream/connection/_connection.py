@@ -17,6 +17,8 @@ Leaks
   ones when the outer one is closed. `Connection.aclose` resumes them in a scope that is already
   cancelled: what they have buffered comes out, then the cancellation unwinds them all from the
   innermost read.
+* A request that is given up leaves the generators behind that its body was read through
+  (`RequestBody`).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import trio
 
 from ..config import StreamConfig
 from ..errors import StreamError, StreamTimeoutError, TimeoutLayer
+from ._body import RequestBody
 from ._decoding import Decompressor, decompressor
 from ._errors import map_error
 from ._family import AsyncClient, family_of
@@ -104,9 +107,7 @@ class Connection:
             try:
                 chunk = await self._chunks.__anext__()
             except StopAsyncIteration:
-                if self._decompressor is not None:
-                    self._decompressor.close()
-                return b""
+                break
             except Exception as error:
                 mapped = map_error(error, self._family, streaming=True)
                 if mapped is None:
@@ -119,6 +120,9 @@ class Connection:
                 self._pieces = _cut(chunk, self._chunk_size)
             elif chunk:
                 return chunk
+        if self._decompressor is not None:
+            self._decompressor.close()
+        return b""
 
     async def read_head(self, max_bytes: int, deadline: float = math.inf) -> bytes:
         """Read up to ``max_bytes`` of the body, for an error report: what there is, in its time."""
@@ -145,11 +149,11 @@ class Connection:
                         await self._chunks.__anext__()
                         if count % _DRAINED_AT_ONCE == 0:
                             await trio.lowlevel.cancel_shielded_checkpoint()
-            except Exception:  # the end, or whatever broke the body: it has been reported
+            except Exception:  # noqa: BLE001 (the end, or whatever broke the body: it has been reported)
                 pass
             try:
                 await self._response.aclose()
-            except Exception:  # nobody can do anything about a close that fails
+            except Exception:  # noqa: BLE001 (nobody can do anything about a close that fails)
                 pass
 
 
@@ -188,8 +192,12 @@ async def connect(
                 timeout=family.Timeout(None, pool=config.connect_timeout),
                 extensions={"trace": progress.trace},
             )
-            with progress.guard:
-                response = await sender.send(request, stream=True)
+            body = RequestBody(request, family, spec.content)
+            try:
+                with progress.guard:
+                    response = await sender.send(request, stream=True)
+            finally:
+                await body.aclose()
         except Exception as error:
             mapped = map_error(error, family, streaming=False)
             if mapped is None:
@@ -201,15 +209,13 @@ async def connect(
     if response.status_code < 400:
         return connection
     try:
-        body = await connection.read_head(config.max_error_body_bytes, deadline)
+        explanation = await connection.read_head(config.max_error_body_bytes, deadline)
     finally:
         await connection.aclose()
-    raise status_error(connection.response, body)
+    raise status_error(connection.response, explanation)
 
 
-async def refuse(
-    connection: Connection, why: str, *, deadline: float = math.inf
-) -> StreamError:
+async def refuse(connection: Connection, why: str, *, deadline: float = math.inf) -> StreamError:
     """Close a response that is not a stream; make the error that says so."""
     try:
         body = await connection.read_head(_FIRST_KIB, deadline)

@@ -36,7 +36,8 @@ class Decompressor:
             StreamError: It is not what its Content-Encoding says.
         """
         if not self._begun:
-            data = self._head = self._head + data
+            data = self._head + data
+            self._head = data[:_HEAD_SIZE]
             if len(data) < _HEAD_SIZE:
                 return
         while True:
@@ -89,4 +90,6 @@ def decompressor(content_encoding: str, max_piece: int) -> Decompressor | None:
         case ["gzip" | "x-gzip" | "deflate" as encoding]:
             return Decompressor(encoding, max_piece)
         case _:
-            raise ValueError(f"content encoding {content_encoding!r}, though identity was asked for")
+            raise ValueError(
+                f"content encoding {content_encoding!r}, though identity was asked for"
+            )

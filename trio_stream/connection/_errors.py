@@ -23,17 +23,15 @@ def map_error(error: Exception, family: ModuleType, *, streaming: bool) -> Strea
         family: The HTTP library.
         streaming: Whether the response had begun.
     """
-    mapped = _map(error, family, streaming)
+    mapped = _map(error, family, streaming=streaming)
     if mapped is not None:
         mapped.original_exception = mapped.__cause__ = error
     return mapped
 
 
-def _map(error: Exception, family: ModuleType, streaming: bool) -> StreamError | None:
+def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:
     text = f"{str(error) or 'no details'} ({type(error).__name__})"
-    broken = (
-        StreamErrorType.STREAM_INTERRUPTED if streaming else StreamErrorType.CONNECTION_ERROR
-    )
+    broken = StreamErrorType.STREAM_INTERRUPTED if streaming else StreamErrorType.CONNECTION_ERROR
     match error:
         case family.ConnectTimeout():
             return StreamTimeoutError(f"no connection: {text}", layer="connect")

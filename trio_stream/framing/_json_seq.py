@@ -10,7 +10,6 @@ import attrs
 from ..errors import LimitExceededError
 from ._contract import DEFAULT_MAX_BYTES, Framing, Parser
 from ._frames import Record
-from ._lines import decode
 
 __all__ = ["JSONSequence", "JSONSequenceParser"]
 
@@ -108,7 +107,8 @@ class JSONSequenceParser(Parser[Record]):
 
     def _hand_out(self, records: list[Record]) -> None:
         if self._text:
-            records.append(Record(decode(self._text.rstrip(_SPACE))))
+            text = self._text.rstrip(_SPACE)
+            records.append(Record(text.decode("utf-8", "replace")))
         self._text = bytearray()
         self._line = self._depth = 0
 
@@ -117,14 +117,13 @@ class JSONSequenceParser(Parser[Record]):
         if self._text[:1] == b'"':
             string = _STRING.match(self._text)
             return string is not None and string[1] != b""
-        return self._text[:1] in (b"{", b"[") and (
-            self._depth + _brackets(self._text[self._line :]) <= 0
-        )
+        opened = self._depth + _brackets(self._text[self._line :])
+        return self._text.startswith((b"{", b"[")) and opened <= 0
 
 
 def _brackets(line: bytearray) -> int:
-    """How many more brackets a line opens than it closes. (No JSON string spans two lines.)"""
-    bare = _STRING.sub(b"", line)
+    """How many more brackets a line opens than it closes."""
+    bare = _STRING.sub(b"", line)  # no JSON string spans two lines
     return sum(map(bare.count, (b"{", b"["))) - sum(map(bare.count, (b"}", b"]")))
 
 

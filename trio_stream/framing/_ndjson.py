@@ -8,7 +8,7 @@ import attrs
 
 from ._contract import DEFAULT_MAX_BYTES, Framing
 from ._frames import Record
-from ._lines import LineParser, decode, has_long_lines, search_lines
+from ._lines import LineParser, has_long_lines, search_lines
 
 __all__ = ["NDJSON", "NDJSONParser"]
 
@@ -57,7 +57,7 @@ class NDJSONParser(LineParser[Record]):
 
     def close(self) -> list[Record]:
         """The body has ended: what is left without a line end is a record."""
-        text = decode(self._rest)
+        text = self._rest.decode("utf-8", "replace")
         self._rest = bytearray()
         return self._records(text)
 

@@ -6,7 +6,7 @@ Theory of operation
 The body is cut into lines, the lines are gathered into a block, and a blank line ends the block::
 
     bytes ──▶ line ends made LF ──▶ whole lines ──▶ fields of the open block ──blank──▶ event
-              (BOM dropped)         (LineBuffer)    (data, event type, id, retry)
+              (BOM dropped)         (LineParser)    (data, event type, id, retry)
 
 Four things outlive a chunk, and nothing else does: whether the body has begun (a BOM is dropped
 there and only there), whether the last byte was a CR (an LF that follows belongs to it), the
@@ -17,18 +17,19 @@ A CR ends its line at once, without waiting to see whether an LF follows, so an 
 out by the very `feed` that brings the last byte of its terminator.
 
 There is one machine, `_read_lines`, and it can read everything. In front of it stand two
-shortcuts for what live streams mostly consist of, blocks of one ``event`` and one ``data`` line
-under the same event name again and again. Both speculate on the *head* of such a block
-(``event: NAME\\ndata: ``), learned from the blocks before; a wrong guess costs time, never
-correctness, because a payload is believed only if it holds no LF:
+shortcuts for what live streams mostly consist of: plain blocks, of one ``event`` line or none and
+then one ``data`` line. Both guess the *head* of such a block, ``event: NAME\\ndata: ``; a wrong
+guess costs time, never correctness, because a payload is believed only if it holds no LF:
 
-* the piece at hand is one such block (a live stream delivers event by event);
-* the piece is split at each blank line that is followed by the head (a burst, a replay).
+* the piece at hand is one plain block with the event type of the event before (a live stream
+  delivers event by event): `feed`;
+* the piece holds many blocks, and is cut wherever its second block's head, if that is a plain
+  one, comes again (a burst, a replay): `_read_burst`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import ClassVar
 
 import attrs
@@ -36,7 +37,7 @@ import attrs
 from ..errors import LimitExceededError
 from ._contract import DEFAULT_MAX_BYTES, Framing
 from ._frames import Comment, ServerSentEvent
-from ._lines import LineParser, decode, has_long_lines, search_lines
+from ._lines import LineParser, has_long_lines, search_lines
 
 __all__ = ["MAX_RETRY_MS", "SSE", "SSEParser"]
 
@@ -46,7 +47,8 @@ MAX_RETRY_MS = 24 * 60 * 60 * 1000
 _BOM = b"\xef\xbb\xbf"
 _LF, _CR = 10, 13
 _RUN = 4096
-_SHORT = 2048
+_BURST = 2048  # from this length on, looking for a regular structure pays
+_BLANK_AND_HEAD = re.compile(r"\n\n(?:event: ([^\n]*)\n)?data: ")
 
 
 class SSEParser(LineParser[ServerSentEvent | Comment]):
@@ -58,11 +60,11 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
     Args:
         comments: Hand out comment lines too, as `Comment`, in their place among the events.
         last_event_id: Where an earlier connection stopped (its ``last_event_id``).
-        max_line_bytes: The longest line, terminator excluded.
-        max_event_bytes: The largest event: the bytes of its data lines.
+        max_line_bytes: The longest line, its end not counted.
+        max_event_bytes: The largest event: its `data`, as UTF-8.
 
     Limits:
-        Both are 64 MiB by default. Of an event that outgrows them, at most that much is buffered.
+        Both are 64 MiB by default. Of an event that outgrows them, little more is buffered.
     """
 
     __slots__ = (
@@ -72,19 +74,19 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         "_data",
         "_data_bytes",
         "_event",
-        "_head",
-        "_head_bytes",
         "_held",
         "_id",
         "_joined",
         "_last_event_id",
         "_limit_name",
         "_max_event_bytes",
+        "_more",
         "_open",
         "_retry",
         "_skip_lf",
         "_truncated",
         "_usual_event",
+        "_usual_head",
         "_usual_line",
         "_usual_name",
     )
@@ -97,11 +99,10 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         max_line_bytes: int = DEFAULT_MAX_BYTES,
         max_event_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
-        # A line that is longer than an event may be cannot be part of one.
-        super().__init__(min(max_line_bytes, max_event_bytes))
-        self._limit_name = (
-            "max_line_bytes" if max_line_bytes <= max_event_bytes else "max_event_bytes"
-        )
+        # A longer line could not be part of an event in any case.
+        line_limit = min(max_line_bytes, len("data: ") + max_event_bytes)
+        super().__init__(line_limit)
+        self._limit_name = "max_line_bytes" if line_limit == max_line_bytes else "max_event_bytes"
         self._max_event_bytes = max_event_bytes
         self._comments = comments
 
@@ -112,19 +113,20 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         self._skip_lf = False
         self._truncated = False
 
-        # The open block. Its data is a list only if it has more than one line.
+        # The open block: its first data line and, if there are more, those and the size of all.
         self._open = False
         self._event = ""
-        self._data: str | list[str] | None = None
-        self._data_bytes = 0
+        self._data: str | None = None
+        self._more: list[str] = []
         self._joined = 0
+        self._data_bytes = 0
         self._block_retry: int | None = None
 
         # What outlives a block.
         self._id = self._last_event_id = last_event_id
         self._retry: int | None = None
 
-        # The guess, from the event type that came last.
+        # The guess.
         self._expect("")
 
     @property
@@ -158,23 +160,21 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
             if len(self._rest) > self._line_limit:
                 raise self._refuse(self._limit_name, [])
             return []
-        # The usual piece of a live stream: one whole block with the usual head, and no LF in its
-        # payload but those that end it.
-        head = self._head_bytes
-        size = len(head)
-        if (
-            data[:size] == head
-            and data.find(_LF, size) == len(data) - 2
-            and data[-1] == _LF
-            and not self._open
-            and not self._rest
-        ):
-            payload = decode(data[size:-2])
-            return [ServerSentEvent(self._usual_event, payload, self._last_event_id, None)]
+        if not self._rest and not self._open:  # it may be one whole block, plain and as usual
+            head = self._usual_head
+            size = len(head)
+            if (
+                data[:size] == head
+                and data.find(_LF, size) == len(data) - 2
+                and data[-1] == _LF
+                and len(data) <= self._line_limit
+            ):
+                payload = data[size:-2].decode("utf-8", "replace")
+                return [ServerSentEvent(self._usual_event, payload, self._last_event_id, None)]
         events: list[ServerSentEvent | Comment] = []
         text = self._take(data)
         if text is not None:
-            if len(text) < _SHORT:
+            if len(text) < _BURST:
                 self._read_lines(text.split("\n"), events)
             elif has_long_lines(text):
                 self._read_lines(search_lines(text), events)
@@ -187,15 +187,18 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
     def close(self) -> list[ServerSentEvent | Comment]:
         """The body has ended: nothing more is dispatched. Always returns an empty list."""
         rest = self._rest or self._held or b":"
-        if self._data is not None or self._event or rest[:1] != b":":
+        pending = self._data is not None or self._event or self._id != self._last_event_id
+        if pending or rest[:1] != b":":
             self._truncated = True
         self._rest = bytearray()
         self._held = None
         return []
 
     def _enter(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Settle what the last piece left open: whether a BOM begins here, or an LF belongs to
-        the CR before it."""
+        """Settle what the last piece left open.
+
+        It is whether a BOM begins here, or whether an LF belongs to the CR before it.
+        """
         if self._held is not None:
             data = self._held + data
             if len(data) < len(_BOM) and _BOM.startswith(data):
@@ -217,22 +220,23 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _read_burst(self, text: str, events: list[ServerSentEvent | Comment]) -> None:
-        """Read text in which blocks with the usual head may follow a blank line."""
-        head, event = self._head, self._usual_event
-        before, *payloads = text.split("\n\n" + head)
-        if not payloads:
-            self._read_lines(before.split("\n"), events)
+        """Read text of many blocks, where the second may be like many that follow."""
+        found = _BLANK_AND_HEAD.match(text, text.find("\n\n"))
+        if found is None:
+            self._read_lines(text.split("\n"), events)
             return
-        self._read_lines([*before.split("\n"), ""], events)
-        last = payloads.pop()
+        head = found[0][2:]
+        event = found[1] or "message"
+        first, *payloads, last = text.split(found[0])
+        self._read_lines(f"{first}\n".split("\n"), events)
         for payload in payloads:
             if "\n" in payload:
-                self._read_lines([*f"{head}{payload}".split("\n"), ""], events)
+                self._read_lines(f"{head}{payload}\n".split("\n"), events)
             else:
                 events.append(ServerSentEvent(event, payload, self._last_event_id, None))
         self._read_lines(f"{head}{last}".split("\n"), events)
 
-    def _read_lines(self, lines: Iterable[str], events: list[ServerSentEvent | Comment]) -> None:
+    def _read_lines(self, lines: list[str], events: list[ServerSentEvent | Comment]) -> None:
         """Read whole lines: WHATWG HTML 9.2.6, "interpreting an event stream"."""
         data = self._data
         event = self._event
@@ -241,73 +245,87 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
             if not line:  # "dispatch the event"
                 self._last_event_id = self._id  # a block of nothing but an id commits it, too
                 if data is not None:
+                    if self._more:
+                        data = self._join(data)
                     if event != self._usual_name:
                         self._expect(event)
-                    if not isinstance(data, str):
-                        data = "\n".join(data)
                     events.append(
-                        ServerSentEvent(
-                            self._usual_event, data, self._last_event_id, self._block_retry
-                        )
+                        ServerSentEvent(self._usual_event, data, self._id, self._block_retry)
                     )
                     data = None
                 event = ""
                 self._block_retry = None
             elif line[:6] == "data: ":  # the usual spelling, without the detour
-                data = line[6:] if data is None else self._add_data(data, line[6:], events)
+                if data is None:
+                    data = line[6:]
+                else:
+                    self._add(data, line[6:], events)
             elif line == self._usual_line:
                 event = self._usual_name
             else:
                 name, _, value = line.partition(":")
-                if value[:1] == " ":
-                    value = value[1:]
-                if name == "data":
-                    data = value if data is None else self._add_data(data, value, events)
-                elif name == "event":
+                value = value.removeprefix(" ")
+                if name == "event":
                     event = value
-                elif name == "id":
-                    if "\0" not in value:
-                        self._id = value
-                elif name == "retry":
-                    if value.isascii() and value.isdigit():
-                        # int() refuses more than 4300 digits; a day has 8.
-                        digits = value.lstrip("0")[:9]
-                        self._retry = self._block_retry = min(int(digits or "0"), MAX_RETRY_MS)
-                elif name == "" and self._comments:
-                    events.append(Comment(value))
+                elif name != "data":
+                    self._read_other(name, value, events)
+                elif data is None:
+                    data = value
+                    # Without the space, it may be a byte larger than the line limit allows for.
+                    self._check_size(_utf8_size(value), events)
+                else:
+                    self._add(data, value, events)
         self._data = data
         self._event = event
         self._open = line != ""
 
-    def _add_data(
-        self, data: str | list[str], value: str, events: list[ServerSentEvent | Comment]
-    ) -> list[str]:
-        """A second or later data line of the open block."""
-        if isinstance(data, str):
+    def _read_other(self, name: str, value: str, events: list[ServerSentEvent | Comment]) -> None:
+        """Read a field that is neither data nor event."""
+        if name == "id":
+            if "\0" not in value:
+                self._id = value
+        elif name == "retry":
+            if value.isascii() and value.isdigit():
+                # int() refuses more than 4300 digits; a day has 8.
+                digits = value.lstrip("0")[:9]
+                self._retry = self._block_retry = min(int(digits or "0"), MAX_RETRY_MS)
+        elif name == "" and self._comments:
+            events.append(Comment(value))
+
+    def _add(self, data: str, value: str, events: list[ServerSentEvent | Comment]) -> None:
+        """Add a data line to the open block, whose first is ``data``."""
+        more = self._more
+        if not more:
             self._data_bytes = _utf8_size(data)
             self._joined = 0
-            data = [data]
-        data.append(value)
+        more.append(value)
         self._data_bytes += 1 + _utf8_size(value)
-        if self._data_bytes > self._max_event_bytes:
+        self._check_size(self._data_bytes, events)
+        if len(more) - self._joined == _RUN:
+            # A short str costs twenty times its text: lines are joined in runs, each once.
+            more[self._joined :] = ["\n".join(more[self._joined :])]
+            self._joined += 1
+
+    def _join(self, data: str) -> str:
+        """Return the data of the open block, whose first line is ``data``."""
+        data = "\n".join([data, *self._more])
+        self._more.clear()
+        return data
+
+    def _check_size(self, size: int, events: list[ServerSentEvent | Comment]) -> None:
+        if size > self._max_event_bytes:
             raise LimitExceededError(
                 f"an event grew past max_event_bytes={self._max_event_bytes}",
                 limit="max_event_bytes",
                 frames=events,
             )
-        if len(data) - self._joined == _RUN:
-            # A short str costs twenty times its text: lines are joined in runs, each once.
-            data[self._joined :] = ["\n".join(data[self._joined :])]
-            self._joined += 1
-        return data
 
     def _expect(self, name: str) -> None:
         """Guess that the next block will name this event type, too."""
         self._usual_name = name
         self._usual_event = name or "message"
         self._usual_line = f"event: {name}"
-        self._head = f"event: {name}\ndata: " if name else "data: "
-        self._head_bytes = self._head.encode()
+        self._usual_head = f"event: {name}\ndata: ".encode() if name else b"data: "
 
 
 def _utf8_size(text: str) -> int:

@@ -27,30 +27,32 @@ def is_forgiven(fault: BaseException) -> bool:
     A connection that breaks, stalls or closes between the last content and the terminal event has
     taken nothing from the reader; an error that the stream reported, or a bad item, stands.
     """
-    return (
-        isinstance(fault, (StreamTruncatedError, StreamTimeoutError))
-        or isinstance(fault, StreamError)
-        and fault.error_type is StreamErrorType.STREAM_INTERRUPTED
+    return isinstance(fault, StreamTimeoutError) or (
+        isinstance(fault, StreamError) and fault.error_type is StreamErrorType.STREAM_INTERRUPTED
     )
 
 
 def ending_of_exit(
-    error: BaseException | None, *, complete: bool
+    error: BaseException | None, *, complete: bool, cancelled: bool = False
 ) -> tuple[Ending, BaseException | None]:
-    """The ending of a stream whose consumer left before its end, and the error to keep.
+    """The ending of a stream whose consumer left, and the error to keep.
 
     Args:
         error: What left the body of ``async with``, if anything did.
-        complete: Whether the consumer had been given the terminal item.
+        complete: Whether the consumer had been given the terminal item: it then left at the end,
+            whatever it did next.
+        cancelled: Whether the consumer left while it was being cancelled.
     """
+    if complete:
+        return Ending.COMPLETED, None
     match error:
         case None:
-            return (Ending.COMPLETED if complete else Ending.CLOSED), None
+            return (Ending.CANCELLED if cancelled else Ending.CLOSED), None
         case trio.Cancelled():
             return Ending.CANCELLED, None
         case BaseExceptionGroup():
-            cancelled, other = error.split(trio.Cancelled)
-            if cancelled is not None and other is None:
+            stopped, other = error.split(trio.Cancelled)
+            if stopped is not None and other is None:
                 return Ending.CANCELLED, None
             return Ending.CLOSED, error
         case KeyboardInterrupt() | SystemExit():

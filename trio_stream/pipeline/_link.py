@@ -158,8 +158,3 @@ class Link(Generic[T]):
         self.close_receive()
         left, self._waiting = self._waiting, None
         return left.items if left is not None else []
-
-    def __len__(self) -> int:
-        """How many items wait to be taken."""
-        waiting = (self._newest, self._waiting)
-        return sum(len(batch.items) for batch in waiting if batch is not None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar, final, overload
@@ -216,6 +216,9 @@ class _Opening(Generic[T, R]):
         self._entered = False
         self._started = math.nan
 
+    # Ctrl-C is welcome at a checkpoint in the caller's task, and nowhere else between a response
+    # and the task that will close it.
+    @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> StreamReceiver[T, R]:
         if self._entered:
             raise RuntimeError("this stream was opened before: call open_stream again")
@@ -238,13 +241,20 @@ class _Opening(Generic[T, R]):
         total_end = math.inf if config.timeout is None else self._started + config.timeout
         connection = await connect(self._spec, self._client, config, deadline=total_end)
         try:
-            framing = await self._accept(connection)
+            framing = await self._accept(connection, total_end)
             parser = framing.parser(
                 last_event_id=self._spec.last_event_id,
                 max_line_bytes=config.max_line_bytes,
                 max_event_bytes=config.max_event_bytes,
             )
-            stages = Stages(connection, parser, grammar.decoder, config, total_end=total_end)
+            stages = Stages(
+                connection,
+                parser,
+                grammar.decoder,
+                config,
+                total_end=total_end,
+                reusable=self._own_client is None,
+            )
             receiver = StreamReceiver(
                 stages, grammar.assembler, config, self._started, trio.current_time()
             )
@@ -255,21 +265,22 @@ class _Opening(Generic[T, R]):
             raise
         return stages, receiver
 
-    async def _accept(self, connection: Connection) -> Framing[Any]:
+    async def _accept(self, connection: Connection, total_end: float) -> Framing[Any]:
         """The framing of the response, or the error that it is not a stream."""
         response = connection.response
         chosen = self._grammar.framing
         framing = select_framing(response.content_type, chosen)
         if response.status_code >= 300 or response.status_code == 204:
-            raise await refuse(connection, "the status brings no body to read")
+            raise await refuse(connection, "the status brings no body to read", deadline=total_end)
         if framing is None:
             expected = f"expected {accept_header(chosen)}, " if chosen is not None else ""
             what = repr(response.content_type) if response.content_type else "none"
-            raise await refuse(connection, f"{expected}Content-Type is {what}")
+            why = f"{expected}Content-Type is {what}"
+            raise await refuse(connection, why, deadline=total_end)
         try:
             connection.decode()
         except ValueError as error:
-            raise await refuse(connection, str(error)) from error
+            raise await refuse(connection, str(error), deadline=total_end) from error
         return framing
 
     async def _fail(self, error: BaseException) -> None:
@@ -291,21 +302,19 @@ class _Opening(Generic[T, R]):
         finally:
             await self._finish(outcome, error)
 
+    @trio.lowlevel.enable_ki_protection
     async def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # A stream that has ended well may still be reading the end of its body, so that a client
-        # that lives on can use the connection again.
-        if not self._stages.is_over or self._own_client is not None:
-            self._stages.stop()
+        self._stages.leave()
         interruption: BaseException | None = None
         try:
             # The nursery is not told of an exception in the body, so it has nothing to wrap.
             await self._nursery_manager.__aexit__(None, None, None)
-        except BaseException as nursery_error:
+        except BaseException as nursery_error:  # noqa: BLE001 (raised below)
             # Only the outside can interrupt the wait: a cancellation, or Ctrl-C in a stage.
             interruption = _bare(nursery_error)
         if interruption is not None and (error is None or not _is_cancelled(interruption)):
@@ -315,29 +324,45 @@ class _Opening(Generic[T, R]):
         try:
             self._receiver.settle_left(error)
         finally:
-            await self._finish(self._receiver.outcome, error)
+            disconnect_error = self._stages.disconnect_error
+            await self._finish(self._receiver.outcome, error, disconnect_error)
         if interruption is not None:
             raise interruption
 
-    async def _finish(self, outcome: StreamOutcome[R], error: BaseException | None) -> None:
-        """Close what is ours, then tell the world."""
+    async def _finish(
+        self,
+        outcome: StreamOutcome[R],
+        error: BaseException | None,
+        disconnect_error: Exception | None = None,
+    ) -> None:
+        """Close what is ours, tell the world, and let out what callbacks have raised."""
         if self._own_client is not None:
             with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
                 await self._own_client.aclose()
+        outcome_error = await self._tell(outcome)
+        leaving = error
+        for name, raised in (("on_disconnect", disconnect_error), ("on_outcome", outcome_error)):
+            if raised is not None and leaving is not None:
+                leaving.add_note(f"{name} then raised {raised!r}")
+            leaving = leaving or raised
+        if error is None and leaving is not None:
+            raise leaving
+
+    async def _tell(self, outcome: StreamOutcome[R]) -> Exception | None:
+        """Call ``on_outcome``; return what it raised."""
         hook = self._config.on_outcome
         if hook is None:
-            return
+            return None
         try:
             with trio.CancelScope(shield=True, relative_deadline=_HOOK_TIME) as bound:
                 told = hook(outcome)
                 if inspect.isawaitable(told):
                     await told
-            if bound.cancelled_caught:
-                raise TimeoutError(f"on_outcome took longer than {_HOOK_TIME} s")
-        except Exception as hook_error:
-            if error is None:
-                raise
-            error.add_note(f"on_outcome then raised {hook_error!r}")
+        except Exception as error:  # noqa: BLE001 (raised on leaving)
+            return error
+        if bound.cancelled_caught:
+            return TimeoutError(f"on_outcome took longer than {_HOOK_TIME} s")
+        return None
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from types import TracebackType
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, final
 
 import attrs
@@ -10,6 +12,7 @@ import trio
 from ..errors import LimitExceededError, StreamError
 from ..outcome import Ending, StreamOutcome, StreamState, Timings
 from ._ending import ending_of_exit, ending_of_fault, is_forgiven
+from ._stage import Interrupted
 
 if TYPE_CHECKING:
     from ..config import StreamConfig
@@ -30,7 +33,7 @@ class StreamStatistics:
     Attributes:
         items_received: Decoded, delivered or not.
         items_delivered: Given to the consumer.
-        items_buffered: Decoded and waiting for the consumer.
+        items_buffered: Decoded and waiting for the consumer; none when the consumer has left.
         bytes_received: Of body, as sent.
     """
 
@@ -73,6 +76,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
     # ---- receiving -----------------------------------------------------------------------------
 
+    @trio.lowlevel.enable_ki_protection
     async def receive(self) -> T:
         """Wait for the next item.
 
@@ -104,9 +108,12 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         if not self._batch:
             self._check_open()
             try:
-                self._take(self._stages.items.take_nowait().items)
+                batch = self._stages.items.take_nowait()
             except trio.EndOfChannel:
+                batch = None
+            if batch is None:
                 self._end()
+            self._take(batch.items)
         item = self._batch.pop()
         self._fold(item)
         return item
@@ -147,12 +154,24 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
         Cancellation: the stream is closed in any case; waiting for that takes at most a second.
         """
-        if not self._closed:
-            self._closed = True
-            self._stages.stop()
-            with trio.CancelScope(shield=True):
-                await self._stages.stopped.wait()
-            self.settle_left(None)
+        await self._leave(None)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave(error)
+
+    @trio.lowlevel.enable_ki_protection
+    async def _leave(self, error: BaseException | None) -> None:
+        self._closed = True
+        cancelled = trio.current_effective_deadline() == -math.inf
+        self._stages.leave()
+        with trio.CancelScope(shield=True):
+            await self._stages.stopped.wait()
+        self.settle_left(error, cancelled=cancelled)
         await trio.lowlevel.checkpoint()
 
     # ---- looking -------------------------------------------------------------------------------
@@ -190,26 +209,33 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
     def statistics(self) -> StreamStatistics:
         """The stream in numbers."""
+        delivered = self._taken - len(self._batch)
         return StreamStatistics(
             items_received=self._stages.items_received,
-            items_delivered=self._taken - len(self._batch),
-            items_buffered=len(self._batch) + len(self._stages.items),
+            items_delivered=delivered,
+            items_buffered=0 if self._closed else self._stages.items_received - delivered,
             bytes_received=self._stages.connection.bytes_received,
         )
 
     # ---- ending --------------------------------------------------------------------------------
 
-    def settle_left(self, error: BaseException | None) -> None:
+    def settle_left(self, error: BaseException | None, *, cancelled: bool = False) -> None:
         """The consumer has left, by ``error`` or on purpose, and the stages have stopped.
 
         Synchronous and idempotent, as settling always is: no cancellation can come between a
         stream and its outcome.
         """
         self._closed = True
+        rest = self._batch[::-1] + self._stages.drain()
+        self._taken -= len(self._batch)
+        self._batch = []
         if self._outcome is not None:
             return
-        rest = self._batch[::-1] + self._stages.drain()
-        ending, kept = ending_of_exit(error, complete=self._assembler.complete and not rest)
+        ending, kept = ending_of_exit(
+            error,
+            complete=self._assembler.complete and not rest,
+            cancelled=cancelled,
+        )
         if ending is Ending.CLOSED and kept is None:
             kept = self._stages.fault  # nobody received it, but it happened
         if rest:
@@ -220,8 +246,10 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
     def _end(self) -> NoReturn:
         """The consumer has come to the end of the items."""
+        fault = self._stages.items.fault
+        if isinstance(fault, Interrupted):  # it has not: the stream is being left
+            raise trio.ClosedResourceError
         if self._outcome is None:
-            fault = self._stages.items.fault
             if fault is not None and self._assembler.complete and is_forgiven(fault):
                 fault = None
             self._settle(Ending.COMPLETED if fault is None else ending_of_fault(fault), fault)
@@ -261,9 +289,11 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         try:
             batch = await self._stages.items.take()
         except trio.EndOfChannel:
-            self._end()
+            batch = None
         finally:
             self._taking = False
+        if batch is None:  # outside of the handler, whose exception would become the context
+            self._end()
         return self._take(batch.items)
 
     def _take(self, items: list[T]) -> list[T]:

@@ -6,6 +6,8 @@ fault hangs up on both sides instead: downstream with the fault, behind everythi
 upstream without a word. Whoever comes to the end of a link passes its fault on, so the fault that
 reaches the consumer is the first one in the order of the stream.
 
+Ctrl-C is not for a stage: trio hands it to the main task, which is the application's.
+
 That a stage ends says nothing about the stream: it may have been cancelled. Only a stage that has
 come to the end of its work hangs up without a fault; one that was interrupted says so.
 """
@@ -63,6 +65,7 @@ class Stage(ABC, Generic[In, Out]):
         """Whether `work` must not be called any more."""
         return self.fault is not None or self.finished
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Work until the source ends, the sink hangs up, or `work` raises or has `finished`."""
         reason: Exception | None = Interrupted()
@@ -99,7 +102,7 @@ class Stage(ABC, Generic[In, Out]):
         out: list[Out] = []
         try:
             work(*arguments, out)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 (errors travel in band)
             self.fault = fault
         return out
 

@@ -9,6 +9,7 @@ Each is a task around a synchronous object; only the connection waits on the net
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, final
@@ -21,7 +22,7 @@ from ..dialects import Decoder, Ping
 from ..errors import LimitExceededError, StreamError, StreamTruncatedError
 from ..framing import Comment, Parser
 from ._link import Link
-from ._stage import Stage
+from ._stage import Interrupted, Stage
 from ._watchdog import Watchdog
 
 __all__ = ["Stages"]
@@ -39,12 +40,18 @@ _PULSES = frozenset({Comment, Ping})
 class Stages(Generic[T]):
     """The three tasks that feed the consumer, and what they have seen.
 
-    Attributes:
+    Args:
         connection, parser, decoder: What the tasks drive.
+        config: Timeouts, limits, callbacks.
+        total_end: The end of the whole stream's time, on trio's clock.
+        reusable: Whether the connection can be of use when the stream is over.
+
+    Attributes:
         items: The link to the consumer.
         first_byte: When it came, on trio's clock.
         is_connected: Whether the response is open.
         stopped: Set when all three have ended.
+        disconnect_error: What the ``on_disconnect`` callback raised.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class Stages(Generic[T]):
         config: StreamConfig,
         *,
         total_end: float,
+        reusable: bool,
     ) -> None:
         self.connection = connection
         self.parser = parser
@@ -68,10 +76,13 @@ class Stages(Generic[T]):
             decoder, frames, self.items, self._hang_up, self._watchdog
         )
         self._config = config
+        self._reusable = reusable
         self._scope = trio.CancelScope()
+        self._body_is_whole = False
         self.stopped = trio.Event()
         self.first_byte: float | None = None
         self.is_connected = True
+        self.disconnect_error: Exception | None = None
 
     @property
     def items_received(self) -> int:
@@ -89,17 +100,14 @@ class Stages(Generic[T]):
         return self._assembler_stage.last_item
 
     @property
-    def is_over(self) -> bool:
-        """Whether the last item is out and nothing went wrong."""
-        return self._assembler_stage.ended and self.fault is None
-
-    @property
     def fault(self) -> Exception | None:
         """The first fault in the order of the stream, if there is one yet."""
-        return self.items.fault or self._assembler_stage.source.fault or self._bytes.fault
+        faults = (self._assembler_stage.fault, self._parser_stage.fault, self._bytes.fault)
+        return next((each for each in faults if each and not isinstance(each, Interrupted)), None)
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
-        """Run until the stream has ended or `stop` is called. The response is closed then."""
+        """Run until the stream has ended or the consumer leaves. The response is closed then."""
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
@@ -109,65 +117,97 @@ class Stages(Generic[T]):
         finally:
             self.stopped.set()
 
-    def stop(self) -> None:
-        """Cancel the stages."""
-        self._scope.cancel(reason="the consumer left the stream")
+    def leave(self) -> None:
+        """The consumer has left: stop, but for what a stream that ended well still has to do.
+
+        It may be reading the end of its body, so that a client that lives on can use the
+        connection again.
+        """
+        ended_well = self._assembler_stage.ended and self.items.fault is None
+        if not (ended_well and self.fault is None and self._reusable):
+            self._scope.cancel(reason="the consumer left the stream")
 
     def drain(self) -> list[T]:
-        """Everything that was received and not delivered, when the stages have stopped."""
-        items: list[T] = []
-        frames = self._assembler_stage.source.drain()
+        """Everything that was received and not delivered, when the stages have stopped.
+
+        A stage that was interrupted is continued here; one that has met a fault, or all that it
+        wanted, is not. New faults have no receiver any more.
+        """
+        parser_stage, assembler_stage = self._parser_stage, self._assembler_stage
+        items = self.items.drain()
+        frames = assembler_stage.source.drain()
         chunks = self._bytes.drain()
-        # A fault has no receiver any more; what came before it counts.
-        with suppress(Exception):
-            self._parser_stage.work(chunks, frames)
-        with suppress(Exception):
-            self._assembler_stage.work(frames, items)
-        return self.items.drain() + items
+        if not parser_stage.is_spent:
+            if chunks:
+                frames += parser_stage.attempt(parser_stage.work, chunks)
+            if self._body_is_whole and not parser_stage.is_spent:
+                frames += parser_stage.attempt(parser_stage.finish)
+        if frames and not assembler_stage.is_spent:
+            items += assembler_stage.attempt(assembler_stage.work, frames)
+        return items
+
+    # ---- the connection's task -----------------------------------------------------------------
 
     async def _read(self) -> None:
-        """The connection stage: bytes as they come."""
-        watchdog = self._watchdog
-        fault: Exception | None = None
+        reason: Exception | None = Interrupted()
         try:
-            with watchdog.scope:
-                watchdog.arm()
-                await self._pump()
-            if watchdog.scope.cancelled_caught:
-                fault = watchdog.error()
-        except Exception as error:
-            fault = error
-        finally:
-            await self._close(fault)
-
-    async def _pump(self) -> None:
-        receive_some = self.connection.receive_some
-        link, watchdog = self._bytes, self._watchdog
-        try:
-            while data := await receive_some():
-                now = trio.current_time()
-                if self.first_byte is None:
-                    self.first_byte = now
-                watchdog.byte_came(now)
-                if not link.send_nowait([data], len(data)):
-                    watchdog.disarm()
-                    await link.send([data], len(data))
-                    watchdog.arm()
+            reason = await self._pump()
+            self._body_is_whole = reason is None and self._watchdog.hung_up == math.inf
         except trio.BrokenResourceError:
             # The parser has hung up, and `_hang_up` has said how long to read on. Nobody wants
             # what comes, but at the end of its body a connection can be used again.
-            while await receive_some():
-                pass
+            await self._discard()
+            reason = None
+        except Exception as error:  # noqa: BLE001 (errors travel in band)
+            reason = error
+        finally:
+            await self._close(reason)
 
-    async def _close(self, fault: Exception | None) -> None:
+    async def _pump(self) -> Exception | None:
+        """Send bytes on as they come, to their end; return why that came too early, if it did."""
+        link, watchdog = self._bytes, self._watchdog
+        watchdog.start()
+        while True:
+            with watchdog.new_scope() as scope:
+                data = await self._relay()
+            if scope.cancelled_caught:
+                return watchdog.error()
+            if not data:
+                return None
+            if link.send_nowait([data], len(data)):
+                # It came together with the deadline. See what comes of it before the next one.
+                await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()
+            else:
+                await link.send([data], len(data))
+                watchdog.start()
+
+    async def _relay(self) -> bytes:
+        """Send on what needs no waiting; return the piece that does, ``b""`` at the end."""
+        receive_some = self.connection.receive_some
+        link, watchdog = self._bytes, self._watchdog
+        while data := await receive_some():
+            now = trio.current_time()
+            if self.first_byte is None:
+                self.first_byte = now
+            if not watchdog.byte_came(now) or not link.send_nowait([data], len(data)):
+                break
+        return data
+
+    async def _discard(self) -> None:
+        with trio.CancelScope(deadline=self._watchdog.hung_up), suppress(Exception):
+            while await self.connection.receive_some():
+                await trio.lowlevel.checkpoint()
+
+    async def _close(self, reason: Exception | None) -> None:
         await self.connection.aclose()
         self.is_connected = False
+        self._bytes.close_send(reason)
         if self._config.on_disconnect is not None:
             try:
-                self._config.on_disconnect(fault if isinstance(fault, StreamError) else None)
-            except Exception as error:
-                fault = fault or error
-        self._bytes.close_send(fault)
+                self._config.on_disconnect(reason if isinstance(reason, StreamError) else None)
+            except Exception as error:  # noqa: BLE001 (the caller's own; raised on leaving)
+                self.disconnect_error = error
 
     def _hang_up(self) -> None:
         """A later stage has ended before the source has."""
@@ -229,6 +269,12 @@ class _AssemblerStage(Stage[Any, T]):
 
     def finish(self, out: list[T]) -> None:
         self._decoder.close()
+
+    async def send(self, out: list[T], weight: int) -> None:
+        if not self.sink.send_nowait(out, weight):
+            self._watchdog.rest_stall()
+            await self.sink.send(out, weight)
+            self._watchdog.wake_stall()
 
     def _count(self, items: list[T]) -> None:
         self.items_received += len(items)
