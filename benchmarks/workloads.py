@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import attrs
 
 from trio_stream.framing import ServerSentEvent
 
-__all__ = ["LLM", "WORKLOADS", "ChunkSize", "Workload", "hundred_thousand_lines", "huge_line"]
+__all__ = [
+    "ChunkSize",
+    "Workload",
+    "anthropic_text",
+    "data_lines",
+    "files_of_8_kib",
+    "huge_line",
+    "images_of_1_mib",
+    "many_languages",
+    "mixed_line_ends",
+    "openai_chat",
+]
 
 ChunkSize = int | Literal["event"]
 """Bytes in a piece of the body, or a piece for each event: how a live stream arrives."""
@@ -23,7 +34,7 @@ ChunkSize = int | Literal["event"]
 
 @attrs.frozen
 class Workload:
-    """A body, block by block, and the events in it (what peers do not know about, left out).
+    """A body, block by block, and the events in it.
 
     Attributes:
         name: What it stands for.
@@ -54,7 +65,7 @@ def _workload(name: str, events: Iterable[tuple[bytes, ServerSentEvent]]) -> Wor
 
 
 def _words(rng: random.Random) -> Iterator[str]:
-    vocabulary = "the a stream of tokens each no longer than it must be and then some , . \n".split(" ")
+    vocabulary = ["the", "a", "stream", "of", "tokens", "and", "then", "some", ",", ".", "\n"]
     while True:
         yield " " + rng.choice(vocabulary)
 
@@ -97,7 +108,12 @@ def openai_chat(count: int = 300) -> Workload:
                 "model": "gpt-4o-mini-2024-07-18",
                 "system_fingerprint": "fp_44709d6fcb",
                 "choices": [
-                    {"index": 0, "delta": {"content": word}, "logprobs": None, "finish_reason": None}
+                    {
+                        "index": 0,
+                        "delta": {"content": word},
+                        "logprobs": None,
+                        "finish_reason": None,
+                    }
                 ],
             }
             yield _unnamed(json.dumps(payload, separators=(",", ":")))
@@ -169,7 +185,3 @@ def data_lines(count: int) -> Workload:
     lines = [f"line {number:06}" for number in range(count)]
     block = "".join(f"data: {line}\n" for line in lines) + "\n"
     return _workload("data_lines", [(block.encode(), ServerSentEvent(data="\n".join(lines)))])
-
-
-LLM: tuple[Callable[[int], Workload], ...] = (anthropic_text, openai_chat, many_languages)
-LARGE: tuple[Callable[[int], Workload], ...] = (files_of_8_kib, images_of_1_mib)

@@ -4,7 +4,10 @@ import builtins
 import importlib.metadata
 import os
 
+import attrs
+from sphinx.addnodes import pending_xref
 from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.pycode import ModuleAnalyzer
 
 project = "trio_stream"
 author = "the trio_stream authors"
@@ -37,8 +40,12 @@ nitpick_ignore_regex = [
     (r"py:.*", "|".join(dir(builtins))),
     (r"py:.*", r"(attrs?|cattrs|collections|contextlib|httpx2?|ssl|trio|types|typing)\..*"),
     (r"py:class", r"(?!trio_stream\.).*"),  # annotations: aliases and the types of others
+    (
+        r"py:class",
+        r"trio_stream\.([\w.]*\.)?_\w+\.\w+",
+    ),  # private, in the signature of a public one
     (r"py:class", r"trio_stream\.([\w.]*\.)?([A-Z]|[A-Z]\w*_(co|contra))"),  # type variables
-    (r"py:obj", r"[a-z_]+"),  # a method or an argument, named without its class
+    (r"py:obj", r"[a-z_]+|Decimal|UUID"),  # a method, an argument, a type, named without its home
 ]
 
 # Links into other projects need the network; a build on a developer's machine must not.
@@ -60,10 +67,21 @@ def describe_attribute(docstring):
     return "", type(docstring)(docstring._consume_to_end(), docstring._config).lines()
 
 
+def leave_builtins_alone(app, doctree):
+    """Keep Sphinx from taking ``type`` in an annotation for an attribute of that name."""
+    for node in doctree.findall(pending_xref):
+        if node.get("reftype") == "class" and node["reftarget"] in dir(builtins):
+            node.attributes.pop("refspecific", None)
+
+
 def find_by_last_part(app, env, node, contnode):
     """Let `Name` mean the one documented name that ends so, in whatever module."""
+    if node.get("refdomain") != "py" or node["reftarget"] in dir(builtins):
+        return None
     python, target = env.domains.python_domain, node["reftarget"]
-    if node.get("refdomain") != "py" or len(python.find_obj(env, "", "", target, None, 1)) != 1:
+    # A class is known by the module that it lives in, too (aliased); it is documented once.
+    found = [name for name, it in python.find_obj(env, "", "", target, None, 1) if not it.aliased]
+    if len(found) != 1:
         return None
     node["refspecific"] = True
     return python.resolve_xref(
@@ -71,7 +89,36 @@ def find_by_last_part(app, env, node, contnode):
     )
 
 
+def show_defaults(app, what, name, obj, *more):
+    """Write the defaults of attrs fields, which Sphinx quotes from the code that attrs makes."""
+    _options, signature, annotation = more
+    if signature and what in {"class", "exception"} and attrs.has(obj):
+        for field in attrs.fields(obj):
+            signature = signature.replace(f"attr_dict['{field.name}'].default", repr(field.default))
+        signature = signature.replace("= NOTHING", "= ...")
+    return signature, annotation
+
+
+# These pages give one signature, where the source has an overload for each use.
+OVERLOADED = [
+    "trio_stream.items._decoder",
+    "trio_stream.pipeline._open",
+    "trio_stream.testing._memory",
+]
+
+
+def forget_overloads(app):
+    """Keep autodoc from listing them."""
+    for name in OVERLOADED:
+        analyzer = ModuleAnalyzer.for_module(name)
+        analyzer.analyze()
+        analyzer.overloads.clear()
+
+
 def setup(app):
     """Called by Sphinx."""
+    app.connect("builder-inited", forget_overloads)
     GoogleDocstring._consume_inline_attribute = describe_attribute
+    app.connect("autodoc-process-signature", show_defaults)
+    app.connect("doctree-read", leave_builtins_alone)
     app.connect("missing-reference", find_by_last_part)

@@ -59,7 +59,7 @@ class StreamErrorType(enum.Enum):
     STREAM_INTERRUPTED = "stream_interrupted"
     """The stream began and then broke off: reset, cut, broken HTTP framing."""
     AUTHENTICATION_ERROR = "authentication_error"
-    """Status 401 or 403."""
+    """Status 401, 403 or 407."""
     CLIENT_ERROR = "client_error"
     """The request is wrong: another 4xx, an invalid URL, arguments that do not go together."""
     FATAL_ERROR = "fatal_error"
@@ -161,7 +161,11 @@ class StreamTruncatedError(StreamError):
 
 
 class StreamStatusError(StreamError):
-    """The server answered with a status of 400 or more; the body has been read (capped)."""
+    """The server answered with a status of 400 or more; the body has been read (capped).
+
+    ``error_type`` follows from the status. ``is_retryable`` goes beyond it: 408, 409 and 425 may
+    pass, 501 and 505 will not.
+    """
 
 
 class NotAStreamError(StreamError):

@@ -36,7 +36,15 @@ class Ending(enum.Enum):
 class Timings:
     """Seconds from the moment the stream was asked for, on trio's clock. `None`: never happened.
 
-    Items are stamped when they have been decoded, not when the consumer took them.
+    Items are stamped when they have been decoded, not when the consumer took them. Pings and
+    comments are not stamped.
+
+    Attributes:
+        headers: When the head of the response was there.
+        first_byte: When the first piece of its body was.
+        first_item: When the first item was.
+        last_item: When the last one was.
+        total: When the stream was over.
     """
 
     headers: float | None = None
@@ -57,7 +65,7 @@ class StreamOutcome(Generic[R]):
             ``StreamConfig.max_kept_items``).
         error: What went wrong: the error that was raised, the consumer's own exception, or a
             failure that nobody received because the consumer had left. `None` if nothing did.
-        items: How many items were received.
+        items: How many items were received, pings and comments among them.
         skipped_items: How many payloads did not fit and were skipped (``on_bad_item``).
         unknown_events: How many events had a name that nobody knew; they are kept as items.
         bytes_received: How many bytes of body were received, as sent (before decompression).

@@ -6,13 +6,12 @@ Timeouts
 The HTTP library's own read timeout is switched off: it restarts with every byte and cannot tell
 one phase from another. While a response is awaited, one cancel scope holds the deadline of the
 phase that is running. The library reports its progress through the ``trace`` extension of the
-request, and each report may begin another phase (`_Progress`).
+request, and each report may begin another phase (`Progress`).
 
 Leaks
 -----
 
-* httpcore forgets a connection that is cancelled in the very tick in which it was made: the pool
-  keeps its slot for good and the socket stays open. `_Progress` shields that one checkpoint.
+* httpcore loses connections that are given up while they are being made; `Progress` knows them.
 * httpx hands a body out through half a dozen nested async generators and does not close the inner
   ones when the outer one is closed. `Connection.aclose` resumes them in a scope that is already
   cancelled: what they have buffered comes out, then the cancellation unwinds them all from the
@@ -31,11 +30,12 @@ from typing import Any, final
 import trio
 
 from ..config import StreamConfig
-from ..errors import StreamError, StreamTimeoutError, TimeoutLayer
+from ..errors import StreamError
 from ._body import RequestBody
 from ._decoding import Decompressor, decompressor
 from ._errors import map_error
 from ._family import AsyncClient, family_of
+from ._progress import Progress
 from ._refusal import not_a_stream, status_error
 from ._request import RequestSpec
 from ._response import StreamResponse
@@ -70,7 +70,8 @@ class Connection:
         # A transport without a network, or a hook of the client, may have read the body before. It
         # has been decoded then.
         self._is_read = response.is_stream_consumed
-        chunks = response.aiter_bytes() if self._is_read else response.aiter_raw()
+        # The stream itself is what `aiter_raw` would iterate over, with one generator less.
+        chunks = response.aiter_bytes() if self._is_read else response.stream
         self._chunks: AsyncIterator[bytes] = chunks.__aiter__()
         self._pieces: Iterator[bytes] = iter(())
         self._decompressor: Decompressor | None = None
@@ -177,7 +178,7 @@ async def connect(
     family = family_of(client)
     # From here on the two families are alike, which their types cannot say.
     sender: Any = client
-    progress = _Progress(config, deadline)
+    progress = Progress(config, deadline)
     with progress.deadline_scope as deadline_scope:
         try:
             request = sender.build_request(
@@ -196,6 +197,9 @@ async def connect(
             try:
                 with progress.guard:
                     response = await sender.send(request, stream=True)
+            except BaseException:
+                await progress.close_unfinished()
+                raise
             finally:
                 await body.aclose()
         except Exception as error:
@@ -222,49 +226,6 @@ async def refuse(connection: Connection, why: str, *, deadline: float = math.inf
     finally:
         await connection.aclose()
     return not_a_stream(connection.response, why, body)
-
-
-class _Progress:
-    """Where a request is on its way to the response head, as told by its ``trace`` extension.
-
-    The events are httpcore's: ``connection.connect_tcp.started``, ``…start_tls.complete``,
-    ``http11.send_request_headers.started`` and so on. A transport that sends none spends all its
-    time in the ``headers`` phase.
-    """
-
-    def __init__(self, config: StreamConfig, total_deadline: float) -> None:
-        self._config = config
-        self._total_deadline = total_deadline
-        self._layer: TimeoutLayer = "headers"
-        self.deadline_scope = trio.CancelScope()
-        self.guard = trio.CancelScope()
-        self._begin("headers", config.headers_timeout)
-
-    async def trace(self, event: str, info: object) -> None:
-        connecting = ".connect_" in event or ".start_tls." in event
-        # From a connection that is made to the next thing done with it there is one checkpoint,
-        # an uncontended lock, at which httpcore would forget the connection.
-        self.guard.shield = connecting and event.endswith(".complete")
-        if event.endswith(".started"):
-            if connecting and self._layer == "headers":
-                self._begin("connect", self._config.connect_timeout)
-            elif event.endswith(".send_request_headers.started"):
-                self._begin("headers", self._config.headers_timeout)
-
-    def timeout_error(self) -> StreamTimeoutError:
-        config = self._config
-        if trio.current_time() >= self._total_deadline:
-            return StreamTimeoutError(f"timeout={config.timeout} s was over", layer="total")
-        if self._layer == "connect":
-            text = f"no connection within connect_timeout={config.connect_timeout} s"
-        else:
-            text = f"no response head within headers_timeout={config.headers_timeout} s"
-        return StreamTimeoutError(text, layer=self._layer)
-
-    def _begin(self, layer: TimeoutLayer, timeout: float | None) -> None:
-        self._layer = layer
-        end = math.inf if timeout is None else trio.current_time() + timeout
-        self.deadline_scope.deadline = min(end, self._total_deadline)
 
 
 def _cut(chunk: bytes, size: int) -> Iterator[bytes]:

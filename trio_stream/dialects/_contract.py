@@ -73,7 +73,7 @@ class Assembler(Protocol[T_contra, R_co]):
 
     @property
     def complete(self) -> bool:
-        """Whether the terminal item has been folded.
+        """Whether the result is known to be whole: from the terminal item, or without it.
 
         `False` for formats that have none: they are complete when they end.
         """

@@ -114,7 +114,7 @@ class JSONSequenceParser(Parser[Record]):
 
     def _is_whole(self) -> bool:
         """Whether the open text, which has no LF, can be no beginning of a longer one."""
-        if self._text[:1] == b'"':
+        if self._text.startswith(b'"'):
             string = _STRING.match(self._text)
             return string is not None and string[1] != b""
         opened = self._depth + _brackets(self._text[self._line :])

@@ -86,7 +86,7 @@ def has_long_lines(text: str) -> bool:
 
 def search_lines(text: str) -> list[str]:
     """The same as ``text.split("\\n")``; ten times faster where the lines are long."""
-    lines = []
+    lines: list[str] = []
     start = 0
     while (end := text.find("\n", start)) >= 0:
         lines.append(text[start:end])

@@ -10,8 +10,8 @@ The body is cut into lines, the lines are gathered into a block, and a blank lin
 
 Four things outlive a chunk, and nothing else does: whether the body has begun (a BOM is dropped
 there and only there), whether the last byte was a CR (an LF that follows belongs to it), the
-unfinished line, and the open block. Two things outlive a block: the ID buffer and the last
-event ID.
+unfinished line, and the open block. Three things outlive a block: the ID buffer, the last event
+ID and the reconnection time.
 
 A CR ends its line at once, without waiting to see whether an LF follows, so an event is handed
 out by the very `feed` that brings the last byte of its terminator.
@@ -83,7 +83,6 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         "_more",
         "_open",
         "_retry",
-        "_skip_lf",
         "_truncated",
         "_usual_event",
         "_usual_head",
@@ -107,10 +106,9 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         self._comments = comments
 
         # What outlives a chunk, beside the unfinished line. `_at_edge`: the body has not begun
-        # (`_held` is what may yet become a BOM), or its last byte was a CR.
+        # (and `_held` is what may yet become a BOM), or its last byte was a CR.
         self._at_edge = True
         self._held: bytes | None = b""
-        self._skip_lf = False
         self._truncated = False
 
         # The open block: its first data line and, if there are more, those and the size of all.
@@ -206,17 +204,15 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
                 return b""
             self._held = None
             data = data.removeprefix(_BOM)
-        elif self._skip_lf:
-            if not data:
-                return data
-            self._skip_lf = False
-            if data[0] == _LF:
-                data = data[1:]
+        elif not data:
+            return data
+        elif data[0] == _LF:
+            data = data[1:]
         self._at_edge = False
         return data
 
     def _to_lf(self, data: bytes | bytearray) -> bytes | bytearray:
-        self._skip_lf = self._at_edge = data[-1] == _CR
+        self._at_edge = data[-1] == _CR
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _read_burst(self, text: str, events: list[ServerSentEvent | Comment]) -> None:

@@ -1,13 +1,8 @@
 """A link joins two stages: a trio memory channel that carries batches, coalesced and bounded.
 
-A task switch costs as much as parsing ten events, so nothing travels alone, and nothing travels
-that need not:
-
-* The channel holds one batch. While its receiver has not come for it, the sender does not wait
-  for room: it extends that batch in place. A fast stream has a hop for dozens of items.
-* A receiver that has nothing to do may lend its hands: while it waits in `take`, the sender calls
-  its ``hands`` with the items instead of waking its task. A slow stream has one hop, to the
-  consumer, and not one for each stage.
+A task switch costs as much as parsing ten events, so nothing travels alone. The channel holds one
+batch. While its receiver has not come for it, the sender does not wait for room: it extends that
+batch in place. So a fast stream has a hop for dozens of items, and a slow one has no added delay.
 
 A batch may be extended only until it has been taken. `take` says so by forgetting it.
 
@@ -17,12 +12,11 @@ has taken everything that was sent before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeAlias, TypeVar, final
+from typing import Generic, TypeVar, final
 
 import trio
 
-__all__ = ["Batch", "Hands", "Link"]
+__all__ = ["Batch", "Link"]
 
 T = TypeVar("T")
 
@@ -41,15 +35,13 @@ class Batch(Generic[T]):
         self.weight = weight
 
 
-Hands: TypeAlias = Callable[[Batch[T]], bool]
-"""What an idle receiver lends: takes a batch and works on it at once, or refuses it."""
-
-
 @final
 class Link(Generic[T]):
     """One edge of the pipeline, from one task to one task.
 
     Attributes:
+        is_empty: Whether nothing that was sent waits to be taken.
+        is_awaited: Whether the receiver waits, and nothing is on its way to it.
         fault: Why the sender hung up before a clean end.
 
     Limits:
@@ -61,17 +53,13 @@ class Link(Generic[T]):
     def __init__(self, max_weight: int) -> None:
         self._send, self._receive = trio.open_memory_channel[Batch[T]](1)
         self._max_weight = max_weight
-        self._hands: Hands[T] | None = None
         # The batch in the channel, and the one that waits to get in.
         self._newest: Batch[T] | None = None
         self._waiting: Batch[T] | None = None
         self._last_taken: Batch[T] | None = None
+        self.is_empty = True
+        self.is_awaited = False
         self.fault: Exception | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing that was sent waits to be taken."""
-        return self._newest is None and self._waiting is None
 
     def send_nowait(self, items: list[T], weight: int) -> bool:
         """Send if that needs no waiting. The list is the link's from then on.
@@ -87,10 +75,9 @@ class Link(Generic[T]):
             newest.weight += weight
             return True
         batch = Batch(items, weight)
-        if self._hands is not None and self._hands(batch):
-            return True
         self._send.send_nowait(batch)
         self._newest = batch
+        self.is_empty = self.is_awaited = False
         return True
 
     async def send(self, items: list[T], weight: int) -> None:
@@ -108,9 +95,10 @@ class Link(Generic[T]):
         self._waiting = None
         if self._last_taken is not batch:
             self._newest = batch
+        self.is_empty = self._newest is None
 
-    async def take(self, hands: Hands[T] | None = None) -> Batch[T]:
-        """Wait for a batch; until one has come, lend ``hands`` to the sender.
+    async def take(self) -> Batch[T]:
+        """Wait for a batch.
 
         Cancellation: nothing is lost.
 
@@ -118,11 +106,11 @@ class Link(Generic[T]):
             trio.EndOfChannel: The sender has hung up, and everything was taken; see `fault`.
             trio.ClosedResourceError: `close_receive` was called.
         """
-        self._hands = hands
+        self.is_awaited = self.is_empty
         try:
             batch = await self._receive.receive()
         finally:
-            self._hands = None
+            self.is_awaited = False
         return self._taken(batch)
 
     def take_nowait(self) -> Batch[T]:
@@ -138,6 +126,7 @@ class Link(Generic[T]):
         self._last_taken = batch
         if self._newest is batch:  # a newer one may be in the channel already
             self._newest = None
+        self.is_empty = self._newest is None and self._waiting is None
         return batch
 
     def close_send(self, fault: Exception | None = None) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..config import StreamConfig
     from ..connection import StreamResponse
     from ..dialects import Assembler
+    from ._link import Batch
     from ._stages import Stages
 
 __all__ = ["StreamReceiver", "StreamStatistics"]
@@ -92,7 +93,17 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         if batch:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
-            batch = await self._next_batch()
+            if self._closed or self._taking:
+                self._refuse()
+            self._taking = True
+            try:
+                batch = self._take(await self._stages.items.take())
+            except trio.EndOfChannel:
+                pass
+            finally:
+                self._taking = False
+            if not batch:  # outside of the handler, whose exception would become the context
+                self._end()
         item = batch.pop()
         self._fold(item)
         return item
@@ -105,16 +116,17 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             trio.EndOfChannel, StreamError, trio.ClosedResourceError, trio.BusyResourceError: As
                 for `receive`.
         """
-        if not self._batch:
-            self._check_open()
+        batch = self._batch
+        if not batch:
+            if self._closed or self._taking:
+                self._refuse()
             try:
-                batch = self._stages.items.take_nowait()
+                batch = self._take(self._stages.items.take_nowait())
             except trio.EndOfChannel:
-                batch = None
-            if batch is None:
+                pass
+            if not batch:
                 self._end()
-            self._take(batch.items)
-        item = self._batch.pop()
+        item = batch.pop()
         self._fold(item)
         return item
 
@@ -283,27 +295,14 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             if self._config.on_error is not None:
                 self._config.on_error(error)
 
-    async def _next_batch(self) -> list[T]:
-        self._check_open()
-        self._taking = True
-        try:
-            batch = await self._stages.items.take()
-        except trio.EndOfChannel:
-            batch = None
-        finally:
-            self._taking = False
-        if batch is None:  # outside of the handler, whose exception would become the context
-            self._end()
-        return self._take(batch.items)
-
-    def _take(self, items: list[T]) -> list[T]:
+    def _take(self, batch: Batch[T]) -> list[T]:
+        items = batch.items
         self._taken += len(items)
         items.reverse()
         self._batch = items
         return items
 
-    def _check_open(self) -> None:
+    def _refuse(self) -> NoReturn:
         if self._closed:
             raise trio.ClosedResourceError
-        if self._taking:
-            raise trio.BusyResourceError("another task is receiving from this stream")
+        raise trio.BusyResourceError("another task is receiving from this stream")

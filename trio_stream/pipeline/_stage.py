@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 import trio
 
-from ._link import Batch, Link
+from ._link import Link
 
 __all__ = ["Interrupted", "Stage"]
 
@@ -37,6 +37,7 @@ class Stage(ABC, Generic[In, Out]):
 
     Attributes:
         fault: What its own work has raised.
+        is_spent: Whether there is no more work to do: a fault, or all that was wanted.
         ended: Whether it has hung up.
     """
 
@@ -44,52 +45,50 @@ class Stage(ABC, Generic[In, Out]):
         self.source = source
         self.sink = sink
         self.fault: Exception | None = None
+        self.is_spent = False
         self.ended = False
         self._on_end = on_end
 
     @abstractmethod
     def work(self, items: list[In], out: list[Out]) -> None:
-        """Append to ``out`` what comes of ``items``. If it raises, ``out`` still counts."""
+        """Append to ``out`` what comes of ``items``. If it raises, ``out`` still counts.
+
+        Sets `is_spent` when nothing more is wanted.
+        """
 
     @abstractmethod
     def finish(self, out: list[Out]) -> None:
         """The source has ended cleanly: append what is left. May raise, like `work`."""
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing more is wanted from the source."""
-        return False
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether `work` must not be called any more."""
-        return self.fault is not None or self.finished
-
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
-        """Work until the source ends, the sink hangs up, or `work` raises or has `finished`."""
+        """Work until the source ends, the sink hangs up, or there is no more work to do."""
         reason: Exception | None = Interrupted()
         try:
             reason = await self._work_through()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the sink has hung up; or this stage has ended while it lent its hands
+            pass  # the sink has hung up; or somebody else has ended this stage
         finally:
-            self._end(reason)
+            self.end(reason)
 
     async def _work_through(self) -> Exception | None:
         """Work to the end; return why the stream is not whole, if it is not."""
         while not self.is_spent:
             try:
-                batch = await self.source.take(self._lend_hands)
+                batch = await self.source.take()
             except trio.EndOfChannel:
                 break
-            if out := self.attempt(self.work, batch.items):
+            out: list[Out] = []
+            self.attempt(batch.items, out)
+            if out:
                 await self.send(out, batch.weight)
         else:
             return self.fault
         if self.source.fault is not None:
             return self.source.fault
-        if out := self.attempt(self.finish):
+        out = []
+        self.attempt_finish(out)
+        if out:
             await self.send(out, 0)
         return self.fault
 
@@ -97,34 +96,23 @@ class Stage(ABC, Generic[In, Out]):
         """Send to the sink, waiting for room if need be."""
         await self.sink.send(out, weight)
 
-    def attempt(self, work: Callable[..., None], *arguments: object) -> list[Out]:
-        """Do some work; return what came of it. If it raised, `fault` says so."""
-        out: list[Out] = []
+    def attempt(self, items: list[In], out: list[Out]) -> None:
+        """Do some work. If it raises, this stage is spent, and `fault` says why."""
         try:
-            work(*arguments, out)
+            self.work(items, out)
         except Exception as fault:  # noqa: BLE001 (errors travel in band)
             self.fault = fault
-        return out
+            self.is_spent = True
 
-    def _lend_hands(self, batch: Batch[In]) -> bool:
-        """Work on a batch in the sender's task, while the own one waits for work.
-
-        Only if what came before has been taken: in a burst it is better to let batches grow.
-        """
-        if not self.sink.is_empty:
-            return False
-        out = self.attempt(self.work, batch.items)
+    def attempt_finish(self, out: list[Out]) -> None:
+        """The same for `finish`."""
         try:
-            if out:
-                self.sink.send_nowait(out, batch.weight)
-        except trio.BrokenResourceError:
-            self._end(Interrupted())
-        else:
-            if self.is_spent:
-                self._end(self.fault)
-        return True
+            self.finish(out)
+        except Exception as fault:  # noqa: BLE001 (errors travel in band)
+            self.fault = fault
+            self.is_spent = True
 
-    def _end(self, reason: Exception | None) -> None:
+    def end(self, reason: Exception | None) -> None:
         """Hang up on both sides. Idempotent."""
         if not self.ended:
             self.ended = True

@@ -5,6 +5,10 @@ Each is a task around a synchronous object; only the connection waits on the net
     connection ══bytes══▶ parser ══frames══▶ assembler ══items══▶ consumer
 
 `Link` says how the double lines work, and `Stage` how errors travel along them.
+
+While all stages are idle, as they are when a slow stream delivers event by event, the connection's
+task does the work of the next two at once (`Stages._work_at_once`): one hop, to the consumer,
+instead of three. As soon as one of them is behind, each works in its own task, and batches grow.
 """
 
 from __future__ import annotations
@@ -48,7 +52,6 @@ class Stages(Generic[T]):
 
     Attributes:
         items: The link to the consumer.
-        first_byte: When it came, on trio's clock.
         is_connected: Whether the response is open.
         stopped: Set when all three have ended.
         disconnect_error: What the ``on_disconnect`` callback raised.
@@ -69,18 +72,17 @@ class Stages(Generic[T]):
         self.decoder = decoder
         self.items: Link[T] = Link(config.chunk_size)
         self._bytes: Link[bytes] = Link(config.chunk_size)
-        frames: Link[Any] = Link(config.chunk_size)
+        self._frames: Link[Any] = Link(config.chunk_size)
         self._watchdog = Watchdog(config, total_end)
-        self._parser_stage = _ParserStage(parser, self._bytes, frames, self._hang_up)
+        self._parser_stage = _ParserStage(parser, self._bytes, self._frames, self._hang_up)
         self._assembler_stage = _AssemblerStage(
-            decoder, frames, self.items, self._hang_up, self._watchdog
+            decoder, self._frames, self.items, self._hang_up, self._watchdog
         )
         self._config = config
         self._reusable = reusable
         self._scope = trio.CancelScope()
         self._body_is_whole = False
         self.stopped = trio.Event()
-        self.first_byte: float | None = None
         self.is_connected = True
         self.disconnect_error: Exception | None = None
 
@@ -88,6 +90,11 @@ class Stages(Generic[T]):
     def items_received(self) -> int:
         """How many items have been decoded, delivered or not."""
         return self._assembler_stage.items_received
+
+    @property
+    def first_byte(self) -> float | None:
+        """When the first byte of the body came, on trio's clock."""
+        return self._watchdog.first_byte
 
     @property
     def first_item(self) -> float | None:
@@ -134,25 +141,34 @@ class Stages(Generic[T]):
         wanted, is not. New faults have no receiver any more.
         """
         parser_stage, assembler_stage = self._parser_stage, self._assembler_stage
-        items = self.items.drain()
-        frames = assembler_stage.source.drain()
+        items: list[T] = []
+        frames = self._frames.drain()
         chunks = self._bytes.drain()
-        if not parser_stage.is_spent:
-            if chunks:
-                frames += parser_stage.attempt(parser_stage.work, chunks)
-            if self._body_is_whole and not parser_stage.is_spent:
-                frames += parser_stage.attempt(parser_stage.finish)
+        if chunks and not parser_stage.is_spent:
+            parser_stage.attempt(chunks, frames)
+        if self._body_is_whole and not parser_stage.is_spent:
+            parser_stage.attempt_finish(frames)
         if frames and not assembler_stage.is_spent:
-            items += assembler_stage.attempt(assembler_stage.work, frames)
-        return items
+            assembler_stage.attempt(frames, items)
+        return self.items.drain() + items
 
     # ---- the connection's task -----------------------------------------------------------------
 
     async def _read(self) -> None:
+        watchdog = self._watchdog
         reason: Exception | None = Interrupted()
         try:
-            reason = await self._pump()
-            self._body_is_whole = reason is None and self._watchdog.hung_up == math.inf
+            watchdog.start()
+            more = True
+            while more:
+                with watchdog.new_scope() as scope:
+                    more = await self._relay()
+                if scope.cancelled_caught:
+                    reason = watchdog.error()
+                    break
+            else:
+                reason = None
+                self._body_is_whole = True
         except trio.BrokenResourceError:
             # The parser has hung up, and `_hang_up` has said how long to read on. Nobody wants
             # what comes, but at the end of its body a connection can be used again.
@@ -163,36 +179,40 @@ class Stages(Generic[T]):
         finally:
             await self._close(reason)
 
-    async def _pump(self) -> Exception | None:
-        """Send bytes on as they come, to their end; return why that came too early, if it did."""
-        link, watchdog = self._bytes, self._watchdog
-        watchdog.start()
-        while True:
-            with watchdog.new_scope() as scope:
-                data = await self._relay()
-            if scope.cancelled_caught:
-                return watchdog.error()
-            if not data:
-                return None
-            if link.send_nowait([data], len(data)):
-                # It came together with the deadline. See what comes of it before the next one.
-                await trio.lowlevel.checkpoint()
-                await trio.lowlevel.checkpoint()
-            else:
-                await link.send([data], len(data))
-                watchdog.start()
-
-    async def _relay(self) -> bytes:
-        """Send on what needs no waiting; return the piece that does, ``b""`` at the end."""
+    async def _relay(self) -> bool:
+        """Send bytes on as they come; return whether there are more, and a new scope is due."""
         receive_some = self.connection.receive_some
-        link, watchdog = self._bytes, self._watchdog
+        watchdog = self._watchdog
+        link, frames, items = self._bytes, self._frames, self.items
         while data := await receive_some():
             now = trio.current_time()
-            if self.first_byte is None:
-                self.first_byte = now
-            if not watchdog.byte_came(now) or not link.send_nowait([data], len(data)):
-                break
-        return data
+            in_time = watchdog.byte_came(now)
+            if link.is_awaited and frames.is_awaited and items.is_empty:
+                self._work_at_once(data)
+            elif not link.send_nowait([data], len(data)):
+                watchdog.rest()
+                await link.send([data], len(data))
+                watchdog.start()
+            elif not in_time:
+                watchdog.start()  # the stages are behind: it is not the source that was silent
+            if not in_time:
+                return True
+        return False
+
+    def _work_at_once(self, data: bytes) -> None:
+        """Do the work of the stages in place of their tasks."""
+        parser_stage, assembler_stage = self._parser_stage, self._assembler_stage
+        frames: list[Any] = []
+        items: list[T] = []
+        parser_stage.attempt([data], frames)
+        if frames:
+            assembler_stage.attempt(frames, items)
+            if items:
+                self.items.send_nowait(items, len(data))
+        if assembler_stage.is_spent:
+            assembler_stage.end(assembler_stage.fault)
+        if parser_stage.is_spent:
+            parser_stage.end(parser_stage.fault)
 
     async def _discard(self) -> None:
         with trio.CancelScope(deadline=self._watchdog.hung_up), suppress(Exception):
@@ -256,16 +276,16 @@ class _AssemblerStage(Stage[Any, T]):
         self.first_item: float | None = None
         self.last_item: float | None = None
 
-    @property
-    def finished(self) -> bool:
-        return self._decoder.finished
-
     def work(self, items: list[Any], out: list[T]) -> None:
+        decoder = self._decoder
         try:
-            self._decoder.decode(items, out)
+            decoder.decode(items, out)
         finally:
             if out:
-                self._count(out)
+                self.items_received += len(out)
+                if type(out[-1]) not in _PULSES or any(type(it) not in _PULSES for it in out):
+                    self._made_progress()
+        self.is_spent = decoder.finished
 
     def finish(self, out: list[T]) -> None:
         self._decoder.close()
@@ -276,10 +296,7 @@ class _AssemblerStage(Stage[Any, T]):
             await self.sink.send(out, weight)
             self._watchdog.wake_stall()
 
-    def _count(self, items: list[T]) -> None:
-        self.items_received += len(items)
-        if type(items[-1]) in _PULSES and all(type(item) in _PULSES for item in items):
-            return
+    def _made_progress(self) -> None:
         now = trio.current_time()
         self._watchdog.item_came(now)
         if self.first_item is None:

@@ -7,9 +7,9 @@ A cancel scope lies around the loop that reads the source. Its deadline is the e
 * ``total``: the whole stream, never restarted.
 
 Time that the source cannot help is not counted. While the reader waits for the consumer to take
-what it has, it is outside the scope, and `start` begins both periods anew afterwards. ``stall``
-rests while items wait for the consumer. And if the consumer kept the whole program from running,
-bytes may have come before the deadline without being seen: such bytes win (`byte_came`).
+what it has, the deadline is lifted (`rest`), and both periods begin anew afterwards (`start`).
+``stall`` rests while items wait for the consumer. And if the consumer kept the whole program from
+running, bytes may have come before the deadline without being seen: such bytes win (`byte_came`).
 
 Pushing a deadline costs as much as parsing an event, so it is pushed only when it has become
 1/16 of its period old. Each deadline lies that much later than it should: it never fires early,
@@ -34,18 +34,22 @@ class Watchdog:
     """The watchdogs of one stream. Times are trio's clock.
 
     Attributes:
+        first_byte: When the first byte came.
         hung_up: When to stop reading although nothing is wrong (`hang_up`); infinity: not known.
     """
 
     __slots__ = (
         "_config",
+        "_deadline",
         "_idle",
         "_last_byte",
         "_last_item",
+        "_rests",
         "_scope",
         "_stall",
         "_stall_rests",
         "_total_end",
+        "first_byte",
         "hung_up",
     )
 
@@ -56,15 +60,25 @@ class Watchdog:
         self._stall_rests = False
         self._total_end = total_end
         self._scope = trio.CancelScope()
+        self._deadline = math.inf
+        self._rests = False
         self._last_byte = self._last_item = trio.current_time()
+        self.first_byte: float | None = None
         self.hung_up = math.inf
 
     def start(self) -> None:
         """The source is awaited (again): all of its time is before it."""
         now = trio.current_time()
+        self._rests = False
         self._idle.restart(now)
         if not self._stall_rests:
             self._stall.restart(now)
+        self._set_deadline()
+
+    def rest(self) -> None:
+        """The consumer is awaited, not the source."""
+        self._rests = True
+        self._set_deadline()
 
     def new_scope(self) -> trio.CancelScope:
         """A scope in which to await the source. See `error` when it was cancelled."""
@@ -77,8 +91,10 @@ class Watchdog:
 
         If not, its source deserves another scope: this one has been cancelled in the same moment.
         """
+        if self.first_byte is None:
+            self.first_byte = now
         self._last_byte = now
-        in_time = now < self._scope.deadline
+        in_time = now < self._deadline
         if now >= self._idle.restart_at:
             self._idle.restart(now)
             self._set_deadline()
@@ -131,9 +147,12 @@ class Watchdog:
 
     def _set_deadline(self) -> None:
         if self.hung_up < math.inf:
-            self._scope.deadline = self.hung_up
+            deadline = self.hung_up
+        elif self._rests:
+            deadline = math.inf
         else:
-            self._scope.deadline = min(self._idle.end, self._stall.end, self._total_end)
+            deadline = min(self._idle.end, self._stall.end, self._total_end)
+        self._deadline = self._scope.deadline = deadline
 
 
 @final

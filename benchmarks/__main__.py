@@ -1,0 +1,49 @@
+"""``python -m benchmarks [NAME ...] [--smoke] [--output DIR]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+# Each is a module with `run(*, smoke: bool) -> Report`, and its docstring says what it measures.
+BENCHMARKS = {"parser": "benchmarks.parser", "endtoend": "benchmarks.endtoend"}
+
+
+def main() -> None:
+    """Run the benchmarks that were named, or all."""
+    modules = {name: importlib.import_module(path) for name, path in BENCHMARKS.items()}
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure, beside the peers that are installed.",
+        epilog="\n".join(f"{name}: {each.__doc__}" for name, each in modules.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="what to measure (default: everything)"
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="only check, quickly, that everything runs"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="also write NAME.md and NAME.json there",
+    )
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in modules:
+            parser.error(f"there is no {name!r}: choose from {', '.join(modules)}")
+    for name in options.names or modules:
+        report = modules[name].run(smoke=options.smoke)
+        if options.smoke:
+            print(f"{name}: everything runs")
+            continue
+        print(report)
+        if options.output:
+            report.write(options.output, name)
+
+
+if __name__ == "__main__":
+    main()

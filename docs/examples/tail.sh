@@ -1,0 +1,3 @@
+trio-stream tail "$URL" --event scanned --field place
+trio-stream tail "$URL" --max-items 1
+trio-stream tail "$URL/nowhere" || echo "exit code $?"
