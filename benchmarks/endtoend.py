@@ -11,7 +11,6 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from types import ModuleType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -213,7 +212,9 @@ def run(*, smoke: bool) -> Report:
                 [name, f"{statistics.median(own):.2f}", f"{_ratio(own, base):.2f}"]
                 for name, own in figures.items()
             ]
-            note = f"{workload.note} CPU time of the client; the ratio is to {BASE}: less is better."
+            note = (
+                f"{workload.note} CPU time of the client; the ratio is to {BASE}: less is better."
+            )
             tables.append(Table(workload.title, note, ["", "µs", "ratio"], rows))
             facts[workload.title] = {
                 name: {"us": statistics.median(own), "ratio": _ratio(own, base)}

@@ -56,8 +56,9 @@ class StreamConfig:
         max_error_body_bytes: How much of an error answer is read.
         max_kept_items: Without a dialect, `snapshot` and the outcome hold the newest so many
             items, so that a feed that runs for months costs no more than one that runs for a day.
-        on_bad_item: What to do with a payload that does not fit the item type: ``"raise"``,
-            ``"skip"``, or a callable that is given the `BadItemError` (the item is then skipped).
+        on_bad_item: Without a dialect, what to do with a payload that does not fit the item type:
+            ``"raise"``, ``"skip"``, or a callable that is given the `BadItemError` (the item is
+            then skipped). A dialect always raises: its events build on one another.
         on_connect: Called when a response was accepted as a stream.
         on_disconnect: Called when that response is closed, with the error or `None`.
         on_error: Called with each `StreamError` that ends or interrupts the stream.

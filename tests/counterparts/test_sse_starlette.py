@@ -98,7 +98,7 @@ async def test_leaving_reaches_the_application(server: str, family: Any) -> None
             ending = Ending.CLOSED if how == "break" else Ending.CANCELLED
             assert rx.outcome.ending is ending
             with trio.fail_after(10):
-                while name not in (await client.get(f"{server}/left")).json():
+                while name not in (await client.get(f"{server}/left")).json():  # noqa: ASYNC110
                     await trio.sleep(0.01)
 
 
@@ -149,4 +149,3 @@ async def test_the_body_of_an_error_is_read(server: str) -> None:
     assert error.error_type is StreamErrorType.RATE_LIMITED
     assert (error.status_code, error.retry_after) == (429, 3.0)
     assert error.response_body == '{"detail":"slow down"}'
-

@@ -140,6 +140,7 @@ class Link(Generic[T]):
         if len(left) > 1:
             left[0].items += left[1].items
         self._newest, self._waiting = None, left[0] if left else None
+        self.is_awaited = False
         self._receive.close()
 
     def drain(self) -> list[T]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Generic, TypeVar, final, overload
+from typing import Any, Generic, TypeVar, cast, final, overload
 
 import attrs
 import trio
@@ -366,17 +366,19 @@ class _Opening(Generic[T, R]):
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    return isinstance(error, trio.Cancelled) or (
-        isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
-    )
+    return isinstance(error, trio.Cancelled) or _other_than_cancelled(error) is None
 
 
 def _bare(error: BaseException) -> BaseException:
     """A KeyboardInterrupt or SystemExit out of the group that the nursery put around it."""
-    if isinstance(error, BaseExceptionGroup):
-        _, other = error.split(trio.Cancelled)
-        while isinstance(other, BaseExceptionGroup) and len(other.exceptions) == 1:
-            other = other.exceptions[0]
-        if other is not None:
-            return other
-    return error
+    other = _other_than_cancelled(error)
+    while isinstance(other, BaseExceptionGroup) and len(other.exceptions) == 1:
+        other = cast("BaseExceptionGroup[BaseException]", other).exceptions[0]
+    return error if other is None else other
+
+
+def _other_than_cancelled(error: BaseException) -> BaseException | None:
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group: BaseExceptionGroup[BaseException] = error
+    return group.split(trio.Cancelled)[1]

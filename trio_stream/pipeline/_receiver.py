@@ -152,11 +152,13 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             raise outcome.error or trio.ClosedResourceError
         missing: int = getattr(self._assembler, "dropped", 0)
         if missing:
-            raise LimitExceededError(
+            error = LimitExceededError(
                 f"the first {missing} items were dropped: the stream had more than "
                 f"max_kept_items={self._config.max_kept_items}",
                 limit="max_kept_items",
             )
+            error.outcome = outcome
+            raise error
         return outcome.value
 
     async def aclose(self) -> None:

@@ -13,7 +13,6 @@ instead of three. As soon as one of them is behind, each works in its own task, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, final
