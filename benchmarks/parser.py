@@ -174,7 +174,8 @@ def _linearity_table(
     return Table(
         "One large event",
         "Nanoseconds of CPU time for a byte and, in parentheses, how many times those for a byte of"
-        " an event a sixteenth as large: 1 is linear, 16 is quadratic.",
+        " an event a sixteenth as large: 16 would be quadratic. (In large pieces, what is small is"
+        " cheap because it stays in the cache; compare with the others.)",
         ["event, piece", *names],
         [
             [f"{event}, {chunk:,} B"]

@@ -12,6 +12,7 @@ __all__ = ["LineParser", "has_long_lines", "search_lines"]
 F = TypeVar("F")
 
 _LF = 10
+_LARGE = 2048
 _LONG = 512  # from this length on, one search beats a look at each character
 
 
@@ -39,35 +40,33 @@ class LineParser(Parser[F], Generic[F]):
         There is an LF between the lines and none after the last.
         """
         rest = self._rest
-        if len(rest) + len(data) > self._line_limit:
-            data = self._before_long_line(data)
-        end = data.rfind(_LF)
-        if end < 0:
-            rest += data
-            return None
-        if rest:
-            rest += data[:end]
-            text = rest.decode("utf-8", "replace")
+        rest += data
+        end = rest.rfind(_LF)
+        if end > self._line_limit:
+            end = self._end_before_long_line(end)
+        text = None
+        if end >= 0:
+            try:
+                # Of much text, a view costs less than a copy.
+                text = rest[:end].decode() if end < _LARGE else str(memoryview(rest)[:end], "utf-8")
+            except UnicodeDecodeError:
+                text = rest[:end].decode("utf-8", "replace")
+        del rest[: end + 1]
+        if len(rest) > self._line_limit:
+            self._overflow = True
             rest.clear()
-        else:
-            text = data[:end].decode("utf-8", "replace")
-        rest += data[end + 1 :]
         return text
 
-    def _before_long_line(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Return ``data`` up to where the first line begins that is too long, if there is one."""
-        start = -len(self._rest)
-        while start <= len(data):
-            end = data.find(_LF, max(start, 0))
-            if end < 0:
-                end = len(data)
-            if end - start > self._line_limit:
+    def _end_before_long_line(self, end: int) -> int:
+        """Where the last line ends before the first that is too long; ``end`` if none is."""
+        start = 0
+        while end - start > self._line_limit:
+            line_end = self._rest.find(_LF, start)
+            if line_end - start > self._line_limit:
                 self._overflow = True
-                if start < 0:
-                    self._rest.clear()
-                return data[: max(start, 0)]
-            start = end + 1
-        return data
+                return start - 1
+            start = line_end + 1
+        return end
 
     def _refuse(self, name: str, frames: list[F]) -> LimitExceededError:
         return LimitExceededError(

@@ -161,13 +161,17 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         if not self._rest and not self._open:  # it may be one whole block, plain and as usual
             head = self._usual_head
             size = len(head)
+            end = len(data) - 2
             if (
                 data[:size] == head
-                and data.find(_LF, size) == len(data) - 2
+                and data.find(_LF, size) == end
                 and data[-1] == _LF
-                and len(data) <= self._line_limit
+                and end <= self._line_limit
             ):
-                payload = data[size:-2].decode("utf-8", "replace")
+                try:
+                    payload = data[size:end].decode()
+                except UnicodeDecodeError:
+                    payload = data[size:end].decode("utf-8", "replace")
                 return [ServerSentEvent(self._usual_event, payload, self._last_event_id, None)]
         events: list[ServerSentEvent | Comment] = []
         text = self._take(data)
