@@ -5,8 +5,6 @@ The same script runs in each. Over sockets time is real, so the seconds of a tes
 
 from __future__ import annotations
 
-import functools
-import gc
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
@@ -57,7 +55,6 @@ class World:
             with trio.fail_after(1e6 if self.in_memory else limit):
                 return await main()
 
-        _look_at_new_objects_only()
         clock = MockClock(autojump_threshold=0) if self.in_memory else None
         return trio.run(limited, clock=clock)
 
@@ -103,13 +100,6 @@ class World:
             async with self.new_client() as client:
                 with _full_backlog() as url:
                     yield client, url
-
-
-@functools.cache
-def _look_at_new_objects_only() -> None:
-    """Let `gc.collect` skip what pytest has made; it is called twice in most tests."""
-    gc.collect()
-    gc.freeze()
 
 
 WORLDS = [World(f"{place}{family}") for place in ("", "memory ") for family in FAMILIES]

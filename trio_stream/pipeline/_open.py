@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast, final, overload
+from typing import Any, Generic, TypeAlias, TypeVar, cast, final, overload
 
 import attrs
 import trio
@@ -365,20 +365,24 @@ class _Opening(Generic[T, R]):
         return None
 
 
+_Group: TypeAlias = "BaseExceptionGroup[BaseException]"
+
+
 def _is_cancelled(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled) or _other_than_cancelled(error) is None
 
 
 def _bare(error: BaseException) -> BaseException:
     """A KeyboardInterrupt or SystemExit out of the group that the nursery put around it."""
-    other = _other_than_cancelled(error)
-    while isinstance(other, BaseExceptionGroup) and len(other.exceptions) == 1:
-        other = cast("BaseExceptionGroup[BaseException]", other).exceptions[0]
-    return error if other is None else other
+    inner = _other_than_cancelled(error)
+    while isinstance(inner, BaseExceptionGroup):
+        inner, *more = cast("_Group", inner).exceptions
+        if more:
+            return error
+    return error if inner is None else inner
 
 
 def _other_than_cancelled(error: BaseException) -> BaseException | None:
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    group: BaseExceptionGroup[BaseException] = error
-    return group.split(trio.Cancelled)[1]
+    if isinstance(error, BaseExceptionGroup):
+        return cast("_Group", error).split(trio.Cancelled)[1]
+    return error

@@ -158,13 +158,16 @@ class Stages(Generic[T]):
         reason: Exception | None = Interrupted()
         try:
             watchdog.start()
-            more = True
-            while more:
+            unsent: bytes | None = b""
+            while unsent is not None:
                 with watchdog.new_scope() as scope:
-                    more = await self._relay()
+                    unsent = await self._relay()
                 if scope.cancelled_caught:
                     reason = watchdog.error()
                     break
+                if unsent:  # waiting for the consumer is no silence of the source
+                    await self._bytes.send([unsent], len(unsent))
+                    watchdog.start()
             else:
                 reason = None
                 self._body_is_whole = True
@@ -178,25 +181,26 @@ class Stages(Generic[T]):
         finally:
             await self._close(reason)
 
-    async def _relay(self) -> bool:
-        """Send bytes on as they come; return whether there are more, and a new scope is due."""
+    async def _relay(self) -> bytes | None:
+        """Send bytes on as they come, while that needs no waiting.
+
+        Returns the piece that could not be sent, ``b""`` if only a new scope is due (see
+        `Watchdog.byte_came`), and `None` at the end of the body.
+        """
         receive_some = self.connection.receive_some
         watchdog = self._watchdog
         link, frames, items = self._bytes, self._frames, self.items
         while data := await receive_some():
-            now = trio.current_time()
-            in_time = watchdog.byte_came(now)
+            in_time = watchdog.byte_came(trio.current_time())
             if link.is_awaited and frames.is_awaited and items.is_empty:
                 self._work_at_once(data)
             elif not link.send_nowait([data], len(data)):
-                watchdog.rest()
-                await link.send([data], len(data))
-                watchdog.start()
+                return data
             elif not in_time:
-                watchdog.start()  # the stages are behind: it is not the source that was silent
+                watchdog.start()  # the stages are behind: it was not the source that was silent
             if not in_time:
-                return True
-        return False
+                return b""
+        return None
 
     def _work_at_once(self, data: bytes) -> None:
         """Do the work of the stages in place of their tasks."""

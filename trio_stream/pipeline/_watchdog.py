@@ -7,7 +7,7 @@ A cancel scope lies around the loop that reads the source. Its deadline is the e
 * ``total``: the whole stream, never restarted.
 
 Time that the source cannot help is not counted. While the reader waits for the consumer to take
-what it has, the deadline is lifted (`rest`), and both periods begin anew afterwards (`start`).
+what it has, it is outside the scope, and both periods begin anew afterwards (`start`).
 ``stall`` rests while items wait for the consumer. And if the consumer kept the whole program from
 running, bytes may have come before the deadline without being seen: such bytes win (`byte_came`).
 
@@ -44,7 +44,6 @@ class Watchdog:
         "_idle",
         "_last_byte",
         "_last_item",
-        "_rests",
         "_scope",
         "_stall",
         "_stall_rests",
@@ -61,7 +60,6 @@ class Watchdog:
         self._total_end = total_end
         self._scope = trio.CancelScope()
         self._deadline = math.inf
-        self._rests = False
         self._last_byte = self._last_item = trio.current_time()
         self.first_byte: float | None = None
         self.hung_up = math.inf
@@ -69,16 +67,9 @@ class Watchdog:
     def start(self) -> None:
         """The source is awaited (again): all of its time is before it."""
         now = trio.current_time()
-        self._rests = False
         self._idle.restart(now)
         if not self._stall_rests:
             self._stall.restart(now)
-        self._set_deadline()
-
-    def rest(self) -> None:
-        """The consumer is awaited, not the source."""
-        self._rests = True
-        self._set_deadline()
 
     def new_scope(self) -> trio.CancelScope:
         """A scope in which to await the source. See `error` when it was cancelled."""
@@ -148,8 +139,6 @@ class Watchdog:
     def _set_deadline(self) -> None:
         if self.hung_up < math.inf:
             deadline = self.hung_up
-        elif self._rests:
-            deadline = math.inf
         else:
             deadline = min(self._idle.end, self._stall.end, self._total_end)
         self._deadline = self._scope.deadline = deadline
