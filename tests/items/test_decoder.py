@@ -6,14 +6,15 @@ import functools
 import gc
 import json
 import weakref
-from typing import Any
+from datetime import date
+from typing import Any, Literal, TypeVar
 
 import attrs
 import pytest
 
 from trio_stream.errors import BadItemError, StreamError, StreamErrorType
 from trio_stream.framing import Comment, Record, ServerSentEvent, UnknownEvent
-from trio_stream.items import ItemDecoder, OnBadItem, _hooks, item_decoder
+from trio_stream.items import ItemDecoder, OnBadItem, item_decoder
 
 
 @attrs.define
@@ -113,8 +114,9 @@ def test_a_function_is_given_the_bytes(item: Any, expected: object) -> None:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (Plain, "Plain is no type that JSON can be read into: attrs classes"),
+        (Plain, "Plain is no type that JSON can be read into: pass a function"),
         (bytes, "JSON has no bytes: take a str and decode it"),
+        (TypeVar("T"), "nothing says what the type variable ~T stands for"),
         ("Pet", "item must be a type or a function from bytes to an item, got 'Pet'"),
         (5, "item must be a type or a function"),
         ([Pet], "item must be a type or a function"),
@@ -317,33 +319,53 @@ def test_an_interruption_is_no_bad_item() -> None:
         decode(item_decoder(interrupt, on_bad_item="skip"), GOOD)
 
 
+@attrs.define
+class Picky:
+    pets: list[Pet]
+    pick: int = attrs.field(default=0, validator=attrs.validators.lt(5))
+
+
 @pytest.mark.parametrize(
-    "item", [Pet, str | int | list[Pet], json.loads, {"message": Pet}], ids=repr
+    ("item", "payloads"),
+    [
+        (Pet, ["[]", "{}", '{"name": 1}', '{"name": 1', "[{}]x", "", "[" * 5000]),
+        (Picky, ['{"pets": 1}', '{"pets": [{"name": "a"}, {}]}', '{"pets": [], "pick": 7}']),
+        (str | int | list[Pet], ["null", "{}", "[1]", "[{}]", '[{"name": 1}]']),
+        (Literal["a"] | date | Pet, ['"b"', "1", "{}", '{"name": 1}']),
+        (set[Any] | None, ["[[]]", "1"]),
+        (json.loads, ["x", "[" * 5000]),
+        ({"message": Picky}, ["[]", '{"pets": [{"name": 1}]}']),
+    ],
+    ids=lambda value: str(value)[:40],
 )
-def test_errors_are_freed_at_once(item: Any) -> None:
+def test_errors_are_freed_at_once(item: Any, payloads: list[str]) -> None:
     """An error, with the payload that it holds, is freed when its last user lets go of it."""
     seen: list[weakref.ref[BadItemError]] = []
-    broken = [ServerSentEvent(data=data) for data in ("[{}]x", '[{"name": 1', "", "[" * 5000)]
+    skipping = item_decoder(item, on_bad_item=lambda error: seen.append(weakref.ref(error)))
+    raising = item_decoder(item)
     gc.collect()
     gc.disable()
     try:
-        decode(item_decoder(item, on_bad_item=lambda e: seen.append(weakref.ref(e))), *broken)
-        for frame in broken:
+        decode(skipping, *(ServerSentEvent(data=data) for data in payloads))
+        for data in payloads:
             try:
-                decode(item_decoder(item), frame)
+                decode(raising, ServerSentEvent(data=data))
             except BadItemError as error:
                 seen.append(weakref.ref(error))
 
-        assert [ref() for ref in seen] == [None] * 8
+        assert [ref() for ref in seen] == [None] * 2 * len(payloads)
         assert gc.collect() == 0
     finally:
         gc.enable()
 
 
-def test_hooks_are_kept_for_the_next_stream_within_a_bound() -> None:
-    """Classes made at run time do not fill the memory: what is kept of them is bounded."""
-    for number in range(1100):
-        item_decoder(attrs.make_class(f"Made{number}", []))
+def test_a_class_that_was_made_at_run_time_is_not_kept_for_ever() -> None:
+    """Hooks are kept for the next stream, but only those of the newest types."""
+    classes = [attrs.make_class(f"Made{number}", ["x"]) for number in range(300)]
+    refs = [weakref.ref(each) for each in classes]
+    while classes:
+        item_decoder(classes.pop())
+    gc.collect()
 
-    assert len(_hooks._kept) <= 1024
+    assert sum(ref() is not None for ref in refs) <= 256
     assert decode(item_decoder(Pet), GOOD) == [Pet("Rex")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from datetime import date
 from types import NoneType, UnionType
 from typing import Any, TypedDict, Union, get_args, get_origin
 
@@ -261,7 +262,8 @@ ANYTHING = (
 
 
 @given(
-    st.lists(ANYTHING, max_size=5), st.sampled_from([Show, Any, int | list[Movie], bytes.decode])
+    st.lists(ANYTHING, max_size=5),
+    st.sampled_from([Show, Any, int | list[Movie], Show | Movie | date | None, bytes.decode]),
 )
 def test_garbage_is_never_more_than_a_bad_item(payloads: list[str], item: Any) -> None:
     """Whatever the payloads are, each becomes an item or a bad item, and nothing else is raised."""

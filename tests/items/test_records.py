@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, NamedTuple, NewType, NotRequired, Required, TypedDict
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Generic, NewType, NotRequired, Required, TypedDict
 
 import attrs
 import pytest
+from cattrs.errors import IterableValidationNote
 
+from tests.items.forward import AttrsNode, DataNode, DictNode
 from tests.items.reading import fault_of, read, why
 from trio_stream.items import item_decoder
+from trio_stream.items._misfit import MisfitError
 
 T = typing.TypeVar("T")
 OwnerId = NewType("OwnerId", int)
@@ -43,7 +48,7 @@ class Frozen:
 class Aliased:
     pet_id: int = attrs.field(alias="petId")
     _secret: str = "none"
-    class_name: Annotated[str, "documented"] = attrs.field(alias="className", default="?")
+    class_name: Annotated[str, ["documented"]] = attrs.field(alias="className", default="?")
 
 
 @attrs.define
@@ -65,6 +70,32 @@ class Checked:
 @attrs.define
 class Converted:
     name: str = attrs.field(converter=str.strip)
+
+
+@attrs.define
+class Stored:
+    """JSON cannot be read into a path, but the converter can."""
+
+    path: PurePosixPath = attrs.field(converter=PurePosixPath)
+    backup: PurePosixPath | None = attrs.field(
+        default=None, converter=attrs.converters.optional(PurePosixPath)
+    )
+
+
+@attrs.define
+class Untyped:
+    value = attrs.field()
+    other = attrs.field(default=1)
+
+
+@attrs.define
+class Reserved:
+    """Words that the making of hooks uses itself."""
+
+    cl: int
+    converter: int
+    res: int
+    o: int = 0
 
 
 @attrs.define(init=False)
@@ -137,10 +168,9 @@ class Folder(TypedDict):
 Headers = TypedDict("Headers", {"content-type": str, "class": NotRequired[str]})
 
 
-class Place(NamedTuple):
-    x: int
-    y: int
-    label: str = "here"
+class Slice(TypedDict, Generic[T]):
+    items: list[T]
+    more: T
 
 
 class UnspeakableError(Exception):
@@ -188,6 +218,10 @@ class Refusing:
         (Optionals, {"doubled": 5, "made": 9}, Optionals(doubled=5)),
         (Checked, {"age": 0}, Checked(0)),
         (Converted, {"name": " Rex "}, Converted("Rex")),
+        (Stored, {"path": "a/b"}, Stored("a/b")),
+        (Stored, {"path": "a", "backup": "b"}, Stored("a", "b")),
+        (Untyped, {"value": [1]}, Untyped([1])),
+        (Reserved, {"cl": 1, "converter": 2, "res": 3, "o": 4}, Reserved(1, 2, 3, 4)),
         (Swapped, {"a": "A", "b": "B"}, Swapped("B", "A")),
         (
             Tree,
@@ -209,8 +243,22 @@ class Refusing:
             {"files": [], "folders": [{"files": ["a"], "folders": []}]},
         ),
         (Headers, {"content-type": "a", "class": "b"}, {"content-type": "a", "class": "b"}),
-        (Place, [1, 2], Place(1, 2)),
-        (Place, [1, 2, "there"], Place(1, 2, "there")),
+        (Slice[int], {"items": [1], "more": 2}, {"items": [1], "more": 2}),
+        (
+            AttrsNode,
+            {"name": "a", "nodes": [{"name": "b"}]},
+            AttrsNode("a", [AttrsNode("b")]),
+        ),
+        (
+            DataNode,
+            {"name": "a", "nodes": [{"name": "b"}], "next": {"name": "c"}},
+            DataNode("a", [DataNode("b")], DataNode("c")),
+        ),
+        (
+            DictNode,
+            {"name": "a", "nodes": [{"name": "b", "nodes": []}]},
+            {"name": "a", "nodes": [{"name": "b", "nodes": []}]},
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -231,7 +279,11 @@ def test_a_record_is_read(item: Any, value: object, expected: object) -> None:
         (Pet, {"id": 1, "name": None}, "$.name: expected str, got None"),
         (Pet, {"id": 1, "name": "R", "tags": ["a", 2]}, "$.tags[1]: expected str, got int 2"),
         (Pet, {"id": 1, "name": "R", "tags": "abc"}, "$.tags: expected list, got str 'abc'"),
-        (Pet, {"id": 1, "name": "R", "weight": "2"}, "$.weight: expected float, got str '2'"),
+        (
+            Pet,
+            {"id": 1, "name": "R", "weight": "2"},
+            "$.weight: expected float | None, got str '2'",
+        ),
         (Pet, [1, "Rex"], "$: expected Pet, got list"),
         (Pet, "Rex", "$: expected Pet, got str 'Rex'"),
         (Pet, None, "$: expected Pet, got None"),
@@ -266,10 +318,19 @@ def test_a_record_is_read(item: Any, value: object, expected: object) -> None:
         (Sequel, {"title": "Up"}, "$.part: the field is missing, expected int"),
         (Sequel, [], "$: expected Sequel, got list"),
         (Headers, {"content-type": 1}, '$["content-type"]: expected str, got int 1'),
-        (Place, [1], "$: expected Place with 2 to 3 elements, got 1"),
-        (Place, [1, 2, "x", 4], "$: expected Place with 2 to 3 elements, got 4"),
-        (Place, [1, "2"], "$[1]: expected int, got str '2'"),
-        (Place, {"x": 1, "y": 2}, "$: expected Place, got dict"),
+        (Slice[int], {"items": ["1"], "more": 2}, "$.items[0]: expected int, got str '1'"),
+        (Untyped, {}, "$.value: the field is missing, expected Any"),
+        (Reserved, {"cl": 1, "converter": "2", "res": 3}, "$.converter: expected int, got str '2'"),
+        (
+            DataNode,
+            {"name": "a", "nodes": [{"name": 1}]},
+            "$.nodes[0].name: expected str, got int 1",
+        ),
+        (
+            DictNode,
+            {"name": "a", "nodes": [{}]},
+            "$.nodes[0].name: the field is missing, expected str",
+        ),
     ],
     ids=repr,
 )
@@ -292,6 +353,7 @@ def test_a_bad_field_is_named(item: Any, value: object, message: str) -> None:
             ValueError,
         ),
         (Converted, {"name": 1}, "$.name: expected str, got int 1", type(None)),
+        (Stored, {"path": 1}, "$: Stored refused it: TypeError: ", TypeError),
         (Refusing, {"x": 1}, "$: Refusing refused it: UnspeakableError", UnspeakableError),
     ],
 )
@@ -305,7 +367,19 @@ def test_a_class_may_refuse(item: Any, value: object, message: str, cause: type)
 
 
 @pytest.mark.parametrize(
-    "item", [Tree, Folder, list[Tree], dict[str, Tree], Annotated[Tree, []], Page[Tree]]
+    "item",
+    [
+        Tree,
+        Folder,
+        list[Tree],
+        dict[str, Tree],
+        Annotated[Tree, []],
+        Page[Tree],
+        AttrsNode,
+        DataNode,
+        DictNode,
+    ],
+    ids=repr,
 )
 def test_a_type_may_contain_itself(item: Any) -> None:
     """A type that contains itself can be read, whichever way it is reached."""
@@ -319,6 +393,62 @@ def test_a_payload_nested_too_deeply_is_a_bad_item() -> None:
         value = {"name": "x", "parent": value}
 
     assert "nested too deeply" in why(Tree, value)
+
+
+class Counted(enum.Enum):
+    """Counts how often it is asked for what it does not have."""
+
+    KNOWN = "known"
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        asked.append(value)
+
+
+asked: list[object] = []
+
+
+@attrs.define
+class Asking:
+    first: Counted
+    second: Counted
+    more: list[Counted] = attrs.field(factory=list)
+    nested: Asking | None = None
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "what"),
+    [
+        ({"first": "a", "second": "b", "more": ["c"]}, "$.first", ["a"]),
+        ({"first": "known", "second": "known", "more": ["c", "d"]}, "$.more[0]", ["c"]),
+        ({"second": "b", "more": ["c"]}, "$.first", []),
+        (
+            {"first": "known", "second": "b", "nested": {"first": "c", "second": "d"}},
+            "$.second",
+            ["b"],
+        ),
+    ],
+)
+def test_the_first_fault_ends_the_reading(value: object, path: str, what: list[object]) -> None:
+    """Whatever else is wrong with a payload is not looked at: it may be very much."""
+    asked.clear()
+
+    assert fault_of(Asking, value).path == path
+    assert asked == what
+
+
+@pytest.mark.parametrize(
+    "note", [MisfitError.add_note, lambda error, step: setattr(error, "__notes__", [step])]
+)
+def test_a_fault_takes_the_step_and_goes_on(note: Any) -> None:
+    """However cattrs may note the step that leads to a fault, the fault is not held up."""
+    fault = MisfitError("expected more", "name")
+
+    with pytest.raises(MisfitError) as caught:
+        note(fault, IterableValidationNote("", 3, int))
+
+    assert caught.value is fault
+    assert fault.path == "$[3].name"
 
 
 def test_the_class_of_json_objects_is_not_kept() -> None:
@@ -347,9 +477,9 @@ class Dangling:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (HasHasBytes, "HasHasBytes.inner: HasBytes.data: JSON has no bytes: take a str"),
+        (HasHasBytes, "HasHasBytes: HasBytes: JSON has no bytes: take a str"),
         (Dangling, "an annotation of Dangling leads nowhere: name 'Pte' is not defined"),
-        (Page, "Page.items: nothing says what the type variable T stands for"),
+        (Page, "Page: Missing type for generic argument T"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_refused_at_once(item: Any, message: str) -> None:

@@ -113,7 +113,7 @@ def test_a_fitting_value_is_taken_as_it_is(item: Any, value: object) -> None:
         (Literal[True], 1, "$: expected one of True, got int 1"),
         (Literal[1], 1.0, "$: expected one of 1, got float 1.0"),
         (Literal["a"], ["a"], "$: expected one of 'a', got list"),
-        (str | None, 1, "$: expected str, got int 1"),
+        (str | None, 1, "$: expected str | None, got int 1"),
     ],
 )
 def test_nothing_is_coerced(item: Any, value: object, message: str) -> None:
@@ -169,7 +169,6 @@ def test_an_enum_is_read_by_value(type_: Any, value: object, member: enum.Enum) 
         (Level, 3),
         (Rights, True),
         (Mixed, [1, 2]),
-        (Mixed, {"a": 1}),
         (Open, 1),
         (Broken, "unknown"),
         (Literal[Color.RED], "blue"),

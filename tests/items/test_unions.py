@@ -46,6 +46,7 @@ class Pinged(TypedDict):
     type: Literal[0, True]
 
 
+Dotted = Literal["a.b", "c.d"]
 Event = Created | Renamed | Deleted | Pinged
 
 
@@ -190,14 +191,14 @@ def test_a_value_finds_its_member(item: Any, value: object, expected: object) ->
 @pytest.mark.parametrize(
     ("item", "value", "message"),
     [
-        (int | str, 1.5, "$: expected int | str, got float 1.5"),
-        (int | str, True, "$: expected int | str, got bool True"),
-        (int | str | None, [], "$: expected int | str | None, got list"),
+        (int | str, 1.5, "$: expected str | int, got float 1.5"),
+        (int | str, True, "$: expected str | int, got bool True"),
+        (int | str | None, [], "$: expected str | int | None, got list"),
         (Literal["auto"] | int, "x", "$: expected Literal['auto'] | int, got str 'x'"),
         (
             Event,
             {"id": 1},
-            "$.type: the field is missing, expected one of 'created', 'renamed', 'moved', 'dele",
+            "$.type: the field is missing, expected one of 'created', 'deleted', 0, True, 'ren",
         ),
         (
             Created | Deleted,
@@ -215,8 +216,10 @@ def test_a_value_finds_its_member(item: Any, value: object, expected: object) ->
         (Text | Image, {"x": 1}, "$: expected an object with 'text' or 'url', got dict"),
         (Text | Image, {"url": 1}, "$.url: expected str, got int 1"),
         (Message, {"parts": [{"text": "a"}, {}]}, "$.parts[1]: expected an object with"),
+        (Image | Link, {}, "$: expected an object with 'href' and 'url' or 'url', got dict"),
+        (Dotted | str, [], "$: expected Literal['a.b', 'c.d'] | str, got list"),
         (Message, {"content": [{"url": 2}]}, "$.content[0].url: expected str, got int 2"),
-        (Message, {"content": 5}, "$.content: expected str | list[Text | Image] | None, got int 5"),
+        (Message, {"content": 5}, "$.content: expected list[Text | Image] | str | None, got int 5"),
     ],
     ids=repr,
 )
@@ -247,11 +250,12 @@ class Twin:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (Image | Twin, "Image and Twin cannot be told apart: give them a field"),
-        (Empty | Bag[int], r"Empty and Bag\[int\] cannot be told apart"),
+        (Image | Twin, "Image and Twin cannot be told apart: give records a field"),
+        (Empty | Bag[int], r"Bag\[int\] and Empty cannot be told apart"),
         (list[Image | Twin], "cannot be told apart"),
         (Empty | dict[str, int], r"Empty and dict\[str, int\] cannot be told apart"),
         (Empty | Text | Any, "Empty and Any cannot be told apart"),
+        (list[int] | tuple[str, ...] | None, "cannot be told apart"),
         (int | bytes, "JSON has no bytes"),
     ],
 )

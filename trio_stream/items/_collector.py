@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 __all__ = ["Collector"]
 
@@ -15,19 +15,19 @@ class Collector(Generic[T]):
 
     Args:
         max_kept_items: How many items to keep; 0 or more.
-
-    Attributes:
-        complete: Always `False`: a stream of plain items is complete when it ends.
     """
 
     __slots__ = ("_append", "_folded", "_items")
-
-    complete: ClassVar[bool] = False
 
     def __init__(self, max_kept_items: int) -> None:
         self._items: deque[T] = deque(maxlen=max_kept_items)
         self._append = self._items.append
         self._folded = 0
+
+    @property
+    def complete(self) -> bool:
+        """Always `False`: a stream of plain items is complete when it ends."""
+        return False
 
     @property
     def dropped(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from ..errors import BadItemError, StreamError, StreamErrorType
 from ..framing import Comment, UnknownEvent
@@ -22,18 +22,20 @@ class ItemDecoder(Generic[T]):
     """Turns the frames of one stream into items; made by `item_decoder`.
 
     Attributes:
-        finished: Always `False`: a stream of plain items ends where its frames end.
         skipped_items: How many payloads did not fit and were skipped.
     """
 
     __slots__ = ("_on_bad_item", "_read", "skipped_items")
 
-    finished: ClassVar[bool] = False
-
     def __init__(self, read: Read | None, on_bad_item: OnBadItem) -> None:
         self._read = read
         self._on_bad_item = on_bad_item
         self.skipped_items = 0
+
+    @property
+    def finished(self) -> bool:
+        """Always `False`: a stream of plain items ends where its frames end."""
+        return False
 
     @property
     def unknown_events(self) -> int:
@@ -157,10 +159,10 @@ def item_decoder(item: Any, *, on_bad_item: OnBadItem = "raise") -> ItemDecoder[
         item: What the items are:
 
             * `None`: the frames themselves;
-            * a type: each payload is JSON for it. An attrs class, dataclass, TypedDict,
-              NamedTuple, enum, `Literal`, union, ``list``, ``tuple``, ``set`` or ``dict`` of such,
-              ``str``, ``int``, ``float``, ``bool``, ``None``, `datetime`, `date`, `time`, `UUID`,
-              `Decimal` or `Any`;
+            * a type: each payload is JSON for it. An attrs class (its aliases are the keys),
+              dataclass, TypedDict, enum, `Literal`, union, ``list``, ``tuple``, ``set`` or
+              ``dict`` of such, ``str``, ``int``, ``float``, ``bool``, ``None``, `datetime`,
+              `date`, `time`, `UUID`, `Decimal` or `Any`. Nothing is coerced;
             * any other callable: it is given each payload as UTF-8 bytes and returns the item
               (``msgspec.json.Decoder(T).decode``, ``Model.model_validate_json``);
             * a mapping from the names of events to types and callables. An event of another name

@@ -6,12 +6,12 @@ import inspect
 import json
 from collections.abc import Callable
 from types import UnionType
-from typing import Any, NewType, NoReturn, TypeAlias, TypeVar, get_origin
+from typing import Any, NoReturn, TypeAlias, TypeVar, get_origin
 
-from ._hooks import hook_of
-from ._misfit import MisfitError, told
+from ._converter import hook_of
+from ._misfit import MisfitError, first_fault
 from ._scalars import Hook
-from ._types import is_alias
+from ._types import unwrapped
 
 __all__ = ["Read", "reader_of"]
 
@@ -39,9 +39,9 @@ def reader_of(item: Any) -> Read:
 
 def _is_type(item: Any) -> bool:
     return (
-        isinstance(item, type | UnionType | NewType | TypeVar)
+        isinstance(item, type | UnionType | TypeVar)
         or get_origin(item) is not None
-        or is_alias(item)
+        or unwrapped(item) is not item
     )
 
 
@@ -65,7 +65,7 @@ def _json_reader(hook: Hook) -> Read:
         else:
             if end != len(text):
                 value = _load(text)
-        return hook(value)
+        return hook(value, None)
 
     return read
 
@@ -87,23 +87,9 @@ def _foreign_reader(function: Callable[[bytes], Any]) -> Read:
         try:
             return function(payload)
         except Exception as error:
-            raise _refused(_name(function), error) from error
+            raise first_fault(error, _name(function)) from error
 
     return read
-
-
-def _refused(name: str, error: BaseException) -> MisfitError:
-    """Tell what a function raised; of an error of cattrs, the first fault that is in it."""
-    steps: list[str | int] = []
-    while (grouped := getattr(error, "group_exceptions", None)) is not None:
-        with_notes, without_notes = grouped()
-        if not with_notes:
-            error = without_notes[0]
-            continue
-        error, note = with_notes[0]
-        # The note of a field has a name, that of an element an index or a key.
-        steps.append(note.name if hasattr(note, "name") else note.index)
-    return MisfitError(f"{name} refused it: {told(error)}", *reversed(steps))
 
 
 def _name(function: Any) -> str:

@@ -1,41 +1,76 @@
-"""Reading type expressions: what is inside the wrapping, and what type variables stand for."""
+"""Reading type expressions and the fields of records."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import dataclasses
+import re
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    NewType,
+    NotRequired,
+    Required,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import attrs
+from cattrs.errors import StructureHandlerNotFoundError
 
 __all__ = [
-    "bare",
-    "bindings_of",
-    "is_alias",
-    "is_mapping",
-    "is_named_tuple",
+    "Fields",
+    "RefusedTypeError",
+    "fields_of",
+    "is_record",
     "is_union",
     "name_of",
-    "qualifiers_of",
-    "substitute",
+    "unwrapped",
 ]
 
+Fields: TypeAlias = dict[str, tuple[Any, bool]]
+"""By their keys in a JSON object, the fields of a record: the type, and whether required."""
+
 # By name, since those of `typing_extensions` are other objects on an older Python.
-_QUALIFIERS = frozenset({"Final", "NotRequired", "ReadOnly", "Required"})
-_MAPPINGS = frozenset({dict, Mapping, MutableMapping})
+_WRAPPERS = ("Final", "NotRequired", "ReadOnly", "Required")
+
+
+class RefusedTypeError(StructureHandlerNotFoundError, TypeError):
+    """JSON cannot be read into a type. For a field with a converter of attrs, cattrs asks that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type_=object)
 
 
 def name_of(type_: Any) -> str:
     """How a message names a type: as it is written, without its modules."""
     if type_ is None or type_ is NoneType:
         return "None"
-    if is_union(type_):
-        return " | ".join(map(name_of, get_args(type_)))
-    arguments = get_args(type_)
-    if get_origin(type_) is Literal:
-        return f"Literal[{', '.join(map(repr, arguments))}]"
-    if type_ is ...:
-        return "..."
-    plain = getattr(get_origin(type_) or type_, "__name__", str(type_))
-    return f"{plain}[{', '.join(map(name_of, arguments))}]" if arguments else plain
+    if isinstance(type_, type) and not get_args(type_):
+        return type_.__name__
+    # What is quoted is a value of a `Literal`, and may have dots too.
+    return re.sub(r"('[^']*')|[\w<>]+\.(?=[\w<])", r"\1", str(type_))
+
+
+def unwrapped(type_: Any) -> Any:
+    """Take off what does not change the JSON value: `Annotated`, `NewType`, `Final`, aliases."""
+    while True:
+        origin = get_origin(type_)
+        if origin is Annotated or str(origin).rpartition(".")[2] in _WRAPPERS:
+            type_ = get_args(type_)[0]
+        elif isinstance(type_, NewType):
+            type_ = type_.__supertype__
+        elif type(origin or type_).__name__ == "TypeAliasType":
+            alias = origin or type_
+            meant = dict(zip(alias.__type_params__, get_args(type_), strict=False))
+            type_ = alias.__value__
+            if meant:
+                type_ = type_[tuple(meant[each] for each in type_.__parameters__)]
+        else:
+            return type_
 
 
 def is_union(type_: Any) -> bool:
@@ -43,73 +78,47 @@ def is_union(type_: Any) -> bool:
     return get_origin(type_) in (Union, UnionType)
 
 
-def is_mapping(type_: Any) -> bool:
-    """Whether it is a ``dict`` or an abstract mapping, with or without arguments."""
-    return (get_origin(type_) or type_) in _MAPPINGS
+def is_typed_dict(class_: Any) -> bool:
+    """Whether it is a TypedDict, of `typing` or of `typing_extensions`."""
+    return hasattr(class_, "__required_keys__") and issubclass(class_, dict)
 
 
-def is_named_tuple(class_: Any) -> bool:
-    """Whether it is a `NamedTuple`, of `typing` or of `collections`."""
-    return isinstance(class_, type) and hasattr(class_, "_fields") and issubclass(class_, tuple)
+def is_record(type_: Any) -> bool:
+    """Whether it is an attrs class, a dataclass or a TypedDict, with or without arguments."""
+    class_ = get_origin(type_) or type_
+    return isinstance(class_, type) and (
+        attrs.has(class_) or dataclasses.is_dataclass(class_) or is_typed_dict(class_)
+    )
 
 
-def is_alias(type_: Any) -> bool:
-    """Whether it was made by a ``type`` statement, with or without arguments."""
-    return type(get_origin(type_) or type_).__name__ == "TypeAliasType"
+def fields_of(record: Any) -> Fields:
+    """List the fields of a record. The key of an attrs field is its alias, as in ``__init__``.
 
-
-def bare(type_: Any) -> Any:
-    """Take off what does not change the JSON value: `Annotated`, `NewType`, `Final`, aliases."""
-    while True:
-        if _is_wrapped(type_):
-            type_ = get_args(type_)[0]
-        elif isinstance(type_, NewType):
-            type_ = type_.__supertype__
-        elif is_alias(type_):
-            alias = get_origin(type_) or type_
-            bindings = dict(zip(alias.__type_params__, get_args(type_), strict=False))
-            type_ = substitute(alias.__value__, bindings)
-        else:
-            return type_
-
-
-def qualifiers_of(type_: Any) -> set[str]:
-    """The names of the qualifiers around a type, such as ``NotRequired``."""
-    found: set[str] = set()
-    while _is_wrapped(type_):
-        found.add(_origin_name(type_))
-        type_ = get_args(type_)[0]
-    return found
-
-
-def _is_wrapped(type_: Any) -> bool:
-    return get_origin(type_) is Annotated or _origin_name(type_) in _QUALIFIERS
-
-
-def _origin_name(type_: Any) -> str:
-    return str(get_origin(type_)).rpartition(".")[2]
-
-
-def bindings_of(type_: Any) -> dict[Any, Any]:
-    """What the type variables of a generic class and of its bases stand for.
-
-    ``Page[Pet]`` binds those of ``Page``, and ``class Pets(Page[Pet])`` does so too.
+    Raises:
+        RefusedTypeError: An annotation names something that does not exist.
     """
-    origin = get_origin(type_)
-    bindings: dict[Any, Any] = {}
-    if origin is not None:
-        bindings.update(zip(getattr(origin, "__parameters__", ()), get_args(type_), strict=False))
-    for base in getattr(origin or type_, "__orig_bases__", ()):
-        for variable, bound in bindings_of(base).items():
-            bindings.setdefault(variable, substitute(bound, bindings))
-    return bindings
-
-
-def substitute(type_: Any, bindings: Mapping[Any, Any]) -> Any:
-    """Put what type variables stand for in their place; leave those that stand for nothing."""
-    if isinstance(type_, TypeVar):
-        return bindings.get(type_, type_)
-    variables = getattr(type_, "__parameters__", ())
-    if not bindings or not variables or get_origin(type_) is None:
-        return type_
-    return type_[tuple(bindings.get(each, each) for each in variables)]
+    class_ = get_origin(record) or record
+    try:
+        hints = get_type_hints(class_, include_extras=True)
+    except (AttributeError, NameError) as error:
+        name = name_of(class_)
+        raise RefusedTypeError(f"an annotation of {name} leads nowhere: {error}") from error
+    if attrs.has(class_):
+        attrs.resolve_types(class_)  # cattrs does it only if a whole annotation is a string
+        return {
+            each.alias or each.name: (each.type or Any, each.default is attrs.NOTHING)
+            for each in attrs.fields(class_)
+            if each.init
+        }
+    if dataclasses.is_dataclass(class_):
+        fields = [each for each in dataclasses.fields(class_) if each.init]
+        for each in fields:
+            each.type = hints[each.name]  # as attrs.resolve_types does
+        # Only where there is no default they are the same: MISSING.
+        return {each.name: (each.type, each.default is each.default_factory) for each in fields}
+    # `__required_keys__` is wrong where annotations were strings when the class was made.
+    stated = {NotRequired: False, Required: True}
+    return {
+        key: (unwrapped(hint), stated.get(get_origin(hint), key in class_.__required_keys__))
+        for key, hint in hints.items()
+    }
