@@ -6,6 +6,8 @@ import argparse
 import importlib
 from pathlib import Path
 
+from . import picture
+
 # Each is a module with `run(*, smoke: bool) -> Report`, and its docstring says what it measures.
 BENCHMARKS = {"parser": "benchmarks.parser", "endtoend": "benchmarks.endtoend"}
 
@@ -29,7 +31,7 @@ def main() -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="also write NAME.md and NAME.json there",
+        help="also write NAME.md, NAME.json and, of everything, results.svg there",
     )
     options = parser.parse_args()
     for name in options.names:
@@ -43,6 +45,8 @@ def main() -> None:
         print(report)
         if options.output:
             report.write(options.output, name)
+    if options.output and not options.names:
+        picture.draw(options.output)
 
 
 if __name__ == "__main__":

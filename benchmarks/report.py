@@ -61,7 +61,10 @@ class Report:
     def write(self, folder: Path, name: str) -> None:
         """Write ``NAME.md`` and ``NAME.json``."""
         folder.mkdir(parents=True, exist_ok=True)
-        where = {"python": platform.python_version(), "machine": platform.platform()}
+        where = {
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+        }
         command = " ".join(["python -m benchmarks", *sys.argv[1:]])
         (folder / f"{name}.md").write_text(f"Made by `{command}`.\n\n{self}", encoding="utf-8")
         facts = json.dumps({"command": command, **where, "facts": self.facts}, indent=1)
