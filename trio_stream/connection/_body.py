@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator
 from types import ModuleType
-from typing import Any, final
+from typing import Any, Self, final
 
 import trio
 
@@ -30,11 +30,34 @@ class RequestBody:
     """
 
     def __init__(self, request: Any, family: ModuleType, content: object) -> None:
+        self._failure: Exception | None = None
+        self._family = family
         self._opened: list[Any] = []
         if inspect.isasyncgen(content):
             self._opened.append(content)
         if isinstance(request.stream, family.AsyncByteStream):
-            request.stream = _stream_type(family)(request.stream, self._opened)
+            request.stream = _stream_type(family)(request.stream, self)
+
+    def open(self, stream: Any) -> AsyncIterator[bytes]:
+        """Read the body, for the first time or again after a redirect."""
+        chunks: AsyncIterator[bytes] = stream.__aiter__()
+        if inspect.isasyncgen(chunks):
+            self._opened.append(chunks)
+        return _Chunks(chunks, self)
+
+    def note_failure(self, error: Exception) -> None:
+        """Reading the body has raised ``error``."""
+        # The HTTP library's complaint that a generator cannot be sent twice comes this way too.
+        if not isinstance(error, self._family.StreamConsumed):
+            self._failure = error
+
+    def has_raised(self, error: Exception) -> bool:
+        """Whether ``error`` came from reading the body: no failure of HTTP, whatever its class.
+
+        To be asked once. The error is then forgotten, for its traceback leads back here.
+        """
+        failure, self._failure = self._failure, None
+        return error is failure
 
     async def aclose(self) -> None:
         """Close what was opened to read it, the newest first. Never raises.
@@ -50,18 +73,36 @@ class RequestBody:
                     pass
 
 
+@final
+class _Chunks:
+    """The chunks of a body, with an eye on what goes wrong."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], body: RequestBody) -> None:
+        self._chunks = chunks
+        self._body = body
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._chunks.__anext__()
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            self._body.note_failure(error)
+            raise
+
+
 @functools.cache
 def _stream_type(family: ModuleType) -> Any:
     class Stream(family.AsyncByteStream):  # type: ignore[misc, name-defined]
-        def __init__(self, stream: Any, opened: list[Any]) -> None:
+        def __init__(self, stream: Any, body: RequestBody) -> None:
             self._stream = stream
-            self._opened = opened
+            self._body = body
 
         def __aiter__(self) -> AsyncIterator[bytes]:
-            chunks: AsyncIterator[bytes] = self._stream.__aiter__()
-            if inspect.isasyncgen(chunks):
-                self._opened.append(chunks)
-            return chunks
+            return self._body.open(self._stream)
 
         async def aclose(self) -> None:
             await self._stream.aclose()

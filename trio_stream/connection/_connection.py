@@ -22,6 +22,7 @@ Leaks
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
@@ -33,7 +34,7 @@ from ..config import StreamConfig
 from ..errors import StreamError
 from ._body import RequestBody
 from ._decoding import Decompressor, decompressor
-from ._errors import map_error
+from ._errors import bare, map_error
 from ._family import AsyncClient, family_of
 from ._progress import Progress
 from ._refusal import not_a_stream, status_error
@@ -76,12 +77,7 @@ class Connection:
         self._pieces: Iterator[bytes] = iter(())
         self._decompressor: Decompressor | None = None
         self.bytes_received = 0
-        self.response = StreamResponse(
-            status_code=response.status_code,
-            headers=response.headers,
-            url=str(response.url),
-            http_version=response.http_version,
-        )
+        self.response = StreamResponse.of(response)
 
     def decode(self) -> None:
         """Undo the Content-Encoding from here on.
@@ -153,6 +149,11 @@ class Connection:
             except Exception:  # noqa: BLE001 (the end, or whatever broke the body: it has been reported)
                 pass
             try:
+                if inspect.isasyncgen(self._chunks):  # a body without a checkpoint or an end
+                    await self._chunks.aclose()
+            except Exception:  # noqa: BLE001 (see above)
+                pass
+            try:
                 await self._response.aclose()
             except Exception:  # noqa: BLE001 (nobody can do anything about a close that fails)
                 pass
@@ -179,6 +180,7 @@ async def connect(
     # From here on the two families are alike, which their types cannot say.
     sender: Any = client
     progress = Progress(config, deadline)
+    body: RequestBody | None = None
     with progress.deadline_scope as deadline_scope:
         try:
             request = sender.build_request(
@@ -194,15 +196,10 @@ async def connect(
                 extensions={"trace": progress.trace},
             )
             body = RequestBody(request, family, spec.content)
-            try:
-                with progress.guard:
-                    response = await sender.send(request, stream=True)
-            except BaseException:
-                await progress.close_unfinished()
-                raise
-            finally:
-                await body.aclose()
+            response = await _send(sender, request, body, progress)
         except Exception as error:
+            if body is not None and body.has_raised(error):
+                raise  # the caller's own
             mapped = map_error(error, family, streaming=False)
             if mapped is None:
                 raise
@@ -217,6 +214,25 @@ async def connect(
     finally:
         await connection.aclose()
     raise status_error(connection.response, explanation)
+
+
+async def _send(sender: Any, request: Any, body: RequestBody, progress: Progress) -> Any:
+    """Send a request; leave nothing behind if that fails."""
+    try:
+        try:
+            with progress.guard:
+                return await sender.send(request, stream=True)
+        finally:
+            await body.aclose()
+    except BaseException as error:
+        await progress.close_unfinished()
+        stripped = bare(error)
+        if stripped is error:
+            raise
+    try:
+        raise stripped  # outside of the handler: the group is not its context
+    finally:
+        del stripped  # its traceback leads back to this frame: a cycle
 
 
 async def refuse(connection: Connection, why: str, *, deadline: float = math.inf) -> StreamError:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import trio
 
 from ..errors import StreamError, StreamErrorType, StreamTimeoutError, StreamTruncatedError
+from ._refusal import not_a_stream, status_error
+from ._response import StreamResponse
 
-__all__ = ["map_error"]
+__all__ = ["bare", "map_error"]
 
 # h11 has one exception for whatever a peer does wrong. That the bytes just ended is told only by
 # the text: "peer closed connection without sending complete message body (...)".
@@ -29,8 +33,22 @@ def map_error(error: Exception, family: ModuleType, *, streaming: bool) -> Strea
     return mapped
 
 
+def bare(error: BaseException) -> BaseException:
+    """A cancellation or Ctrl-C out of the group that the nursery of a connection attempt made.
+
+    All else stays as it is. A group of errors is the caller's own, from the body that is sent.
+    """
+    if not isinstance(error, BaseExceptionGroup) or isinstance(error, Exception):
+        return error
+    cancelled, other = error.split(trio.Cancelled)
+    inner: BaseException | None = cancelled if other is None else other
+    while isinstance(inner, BaseExceptionGroup) and (other is None or len(inner.exceptions) == 1):
+        inner = inner.exceptions[0]
+    return inner if inner is not None else error
+
+
 def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:
-    text = f"{str(error) or 'no details'} ({type(error).__name__})"
+    text = _describe(error)
     broken = StreamErrorType.STREAM_INTERRUPTED if streaming else StreamErrorType.CONNECTION_ERROR
     match error:
         case family.ConnectTimeout():
@@ -45,6 +63,11 @@ def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamErro
             return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
         case family.InvalidURL() | family.CookieConflict():
             return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
+        case UnicodeError() if not streaming:
+            # From encoders of Python: a host that IDNA cannot spell, a header that is not ASCII.
+            return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
+        case family.HTTPStatusError():  # of a client that has a hook which calls raise_for_status
+            return _refused_by_hook(error, text)
         case family.TransportError() | OSError() | trio.BrokenResourceError():
             what = "the stream broke off" if streaming else "no response"
             return StreamError(f"{what}: {text}", error_type=broken)
@@ -52,3 +75,35 @@ def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamErro
             return StreamError(text, error_type=StreamErrorType.FATAL_ERROR)
         case _:
             return None
+
+
+def _refused_by_hook(error: Any, text: str) -> StreamError:
+    response = error.response
+    head = StreamResponse.of(response)
+    body = response.content if response.is_stream_consumed else b""
+    if head.status_code < 400:
+        return not_a_stream(head, text, body)
+    return status_error(head, body)
+
+
+def _describe(error: BaseException) -> str:
+    text = str(error)
+    # "all attempts to connect to example.org:443 failed", or nothing at all of a TLS handshake:
+    # why is told by the exceptions below.
+    reasons = dict.fromkeys(reason for reason in _reasons(error) if reason not in text)
+    told = ": ".join(part for part in (text, "; ".join(reasons)) if part)
+    return f"{told or 'no details'} ({type(error).__name__})"
+
+
+def _reasons(error: BaseException) -> Iterator[str]:
+    """What the operating system, or OpenSSL, said at the root of ``error``."""
+    # httpcore hides the cause of its exceptions, but each has what it stands for as its argument.
+    # The way is not by __context__: that may lead to what the caller is handling.
+    below = [error.__cause__, *error.args[:1]]
+    if isinstance(error, BaseExceptionGroup):  # one for each address of the host
+        below = [*error.exceptions]
+    below = [each for each in below if isinstance(each, BaseException)]
+    for each in below:
+        yield from _reasons(each)
+    if not below and isinstance(error, OSError):
+        yield str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Self
 
 import attrs
 
@@ -33,6 +34,16 @@ class StreamResponse:
     headers: Mapping[str, str]
     url: str
     http_version: str = "HTTP/1.1"
+
+    @classmethod
+    def of(cls, response: Any) -> Self:
+        """The head of a response of either family."""
+        return cls(
+            status_code=response.status_code,
+            headers=response.headers,
+            url=str(response.url),
+            http_version=response.http_version,
+        )
 
     @property
     def content_type(self) -> str:
