@@ -284,15 +284,17 @@ def test_server_without_an_answer(world: World) -> None:
 
 @pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))
 @pytest.mark.parametrize(("status", "cls"), [(429, StreamStatusError), (302, NotAStreamError)])
-@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("reads", ["nothing", "lines", "all"])
 def test_hook_that_raises_for_status(
-    world: World, status: int, cls: type[StreamError], reads: bool
+    world: World, status: int, cls: type[StreamError], reads: str
 ) -> None:
     """A client whose hook calls ``raise_for_status`` loses nothing of the typed error."""
 
     async def hook(response: Any) -> None:
-        if reads:
+        if reads == "all":
             await response.aread()
+        elif reads == "lines":
+            assert [line async for line in response.aiter_lines()]
         response.raise_for_status()
 
     bad = [Head(status, headers={"retry-after": "3", "request-id": "r"}), Send(b"why")]
@@ -304,7 +306,7 @@ def test_hook_that_raises_for_status(
             assert type(error) is cls
             assert (error.status_code, error.retry_after) == (status, 3.0)
             assert error.request_id == "r"
-            assert error.response_body == ("why" if reads else "")
+            assert error.response_body == ("why" if reads == "all" else "")
             assert isinstance(error.__cause__, world.family.HTTPStatusError)
             assert await ask(client, server.url) == ["hello"]
 

@@ -149,8 +149,9 @@ class Connection:
             except Exception:  # noqa: BLE001 (the end, or whatever broke the body: it has been reported)
                 pass
             try:
-                if inspect.isasyncgen(self._chunks):  # a body without a checkpoint or an end
-                    await self._chunks.aclose()
+                chunks: Any = self._chunks
+                if inspect.isasyncgen(chunks):  # a body without a checkpoint or an end
+                    await chunks.aclose()
             except Exception:  # noqa: BLE001 (see above)
                 pass
             try:
@@ -181,6 +182,7 @@ async def connect(
     sender: Any = client
     progress = Progress(config, deadline)
     body: RequestBody | None = None
+    response: Any = None
     with progress.deadline_scope as deadline_scope:
         try:
             request = sender.build_request(
@@ -218,6 +220,7 @@ async def connect(
 
 async def _send(sender: Any, request: Any, body: RequestBody, progress: Progress) -> Any:
     """Send a request; leave nothing behind if that fails."""
+    failure: BaseException | None = None
     try:
         try:
             with progress.guard:
@@ -226,13 +229,14 @@ async def _send(sender: Any, request: Any, body: RequestBody, progress: Progress
             await body.aclose()
     except BaseException as error:
         await progress.close_unfinished()
-        stripped = bare(error)
-        if stripped is error:
+        failure = bare(error)
+        if failure is error:
             raise
     try:
-        raise stripped  # outside of the handler: the group is not its context
+        # Outside of the handler: the group is not its context. (The guard is never cancelled.)
+        raise failure or AssertionError
     finally:
-        del stripped  # its traceback leads back to this frame: a cycle
+        del failure  # its traceback leads back to this frame: a cycle
 
 
 async def refuse(connection: Connection, why: str, *, deadline: float = math.inf) -> StreamError:

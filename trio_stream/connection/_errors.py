@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import trio
 
@@ -17,6 +17,8 @@ __all__ = ["bare", "map_error"]
 # h11 has one exception for whatever a peer does wrong. That the bytes just ended is told only by
 # the text: "peer closed connection without sending complete message body (...)".
 _CUT_SHORT = "peer closed connection"
+
+_Group: TypeAlias = "BaseExceptionGroup[BaseException]"
 
 
 def map_error(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:
@@ -40,11 +42,14 @@ def bare(error: BaseException) -> BaseException:
     """
     if not isinstance(error, BaseExceptionGroup) or isinstance(error, Exception):
         return error
-    cancelled, other = error.split(trio.Cancelled)
+    cancelled, other = cast("_Group", error).split(trio.Cancelled)
     inner: BaseException | None = cancelled if other is None else other
-    while isinstance(inner, BaseExceptionGroup) and (other is None or len(inner.exceptions) == 1):
-        inner = inner.exceptions[0]
-    return inner if inner is not None else error
+    while isinstance(inner, BaseExceptionGroup):
+        first, *more = cast("_Group", inner).exceptions
+        if more and other is not None:
+            break
+        inner = first
+    return error if inner is None else cast("BaseException", inner)
 
 
 def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:
@@ -80,7 +85,10 @@ def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamErro
 def _refused_by_hook(error: Any, text: str) -> StreamError:
     response = error.response
     head = StreamResponse.of(response)
-    body = response.content if response.is_stream_consumed else b""
+    try:
+        body = response.content
+    except RuntimeError:  # the hook has not read it, or not as a whole
+        body = b""
     if head.status_code < 400:
         return not_a_stream(head, text, body)
     return status_error(head, body)
@@ -99,10 +107,10 @@ def _reasons(error: BaseException) -> Iterator[str]:
     """What the operating system, or OpenSSL, said at the root of ``error``."""
     # httpcore hides the cause of its exceptions, but each has what it stands for as its argument.
     # The way is not by __context__: that may lead to what the caller is handling.
-    below = [error.__cause__, *error.args[:1]]
+    candidates: tuple[object, ...] = (error.__cause__, *error.args[:1])
     if isinstance(error, BaseExceptionGroup):  # one for each address of the host
-        below = [*error.exceptions]
-    below = [each for each in below if isinstance(each, BaseException)]
+        candidates = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    below = [each for each in candidates if isinstance(each, BaseException)]
     for each in below:
         yield from _reasons(each)
     if not below and isinstance(error, OSError):

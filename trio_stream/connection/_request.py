@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -54,13 +54,14 @@ class RequestSpec:
         return merged
 
 
-def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
+def _pairs(headers: Any) -> Iterator[tuple[Any, Any]]:
     """Headers in any of the forms that the HTTP libraries take."""
     if headers is None:
-        return ()
+        return iter(())
     if hasattr(headers, "raw"):  # a `Headers` of either family: its items() join what is repeated
         headers = headers.raw
-    return headers.items() if isinstance(headers, Mapping) else headers
+    pairs: Any = dict[Any, Any](headers).items() if isinstance(headers, Mapping) else headers
+    return iter(pairs)
 
 
 def _is_last_event_id(name: object) -> bool:
@@ -79,7 +80,7 @@ def event_id_bytes(last_event_id: str | bytes) -> bytes:
     """
     if isinstance(last_event_id, str):
         last_event_id = last_event_id.encode("utf-8", "replace")
-    elif not isinstance(last_event_id, bytes):
+    elif not isinstance(last_event_id, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"an event ID must be str or bytes, got {last_event_id!r}")
     value = last_event_id.strip(b" \t")
     return b"" if _FORBIDDEN.search(value) else value
