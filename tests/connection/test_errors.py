@@ -308,6 +308,7 @@ def test_hook_that_raises_for_status(
             assert error.request_id == "r"
             assert error.response_body == ("why" if reads == "all" else "")
             assert isinstance(error.__cause__, world.family.HTTPStatusError)
+            client.event_hooks = {}
             assert await ask(client, server.url) == ["hello"]
 
     world.run(main)

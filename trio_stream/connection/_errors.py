@@ -49,7 +49,7 @@ def bare(error: BaseException) -> BaseException:
         if more and other is not None:
             break
         inner = first
-    return error if inner is None else cast("BaseException", inner)
+    return error if inner is None else inner  # pyright: ignore[reportUnknownVariableType] (a group)
 
 
 def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -60,8 +60,7 @@ def _pairs(headers: Any) -> Iterator[tuple[Any, Any]]:
         return iter(())
     if hasattr(headers, "raw"):  # a `Headers` of either family: its items() join what is repeated
         headers = headers.raw
-    pairs: Any = dict[Any, Any](headers).items() if isinstance(headers, Mapping) else headers
-    return iter(pairs)
+    return iter(headers.items() if hasattr(headers, "items") else headers)
 
 
 def _is_last_event_id(name: object) -> bool:
