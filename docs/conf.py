@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinxcontrib_trio",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "benchmarks"]  # the latter are included by a page
 html_theme = "furo"
 html_title = f"trio_stream {release}"
 
