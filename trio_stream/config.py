@@ -50,7 +50,8 @@ class StreamConfig:
         idle_timeout: No byte at all, not even a ping. Fires at most 1/16 late, never early.
         stall_timeout: Bytes, such as pings, but no item. `None`: no limit, since a model that
             thinks is silent but alive.
-        chunk_size: At most this many bytes are handed from the connection to the parser at once.
+        chunk_size: The connection hands out the body in pieces of at most this many bytes, and
+            between two stages about as many wait.
         max_line_bytes: The longest line that a parser takes.
         max_event_bytes: The largest event that a parser takes.
         max_error_body_bytes: How much of an error answer is read.
