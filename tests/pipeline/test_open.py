@@ -51,6 +51,12 @@ def test_dialect_excludes_item_and_framing(more: dict[str, Any]) -> None:
         open_stream("GET", "http://x/", dialect=Letters(), **more)
 
 
+def test_raw_bytes_are_no_items() -> None:
+    """An item type for pieces of raw bytes is refused before anything is sent."""
+    with pytest.raises(ValueError, match="raw bytes are no items"):
+        open_stream("GET", "http://example.org", item=int, framing=RawBytes())
+
+
 def test_bad_item_type_is_refused_at_once() -> None:
     """What cannot be an item type is told where it is written, not when the stream runs."""
     with pytest.raises(TypeError):

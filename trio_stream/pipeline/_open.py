@@ -22,7 +22,7 @@ from ..config import StreamConfig
 from ..connection import AsyncClient, Connection, RequestSpec, connect, own_client, refuse
 from ..dialects import Assembler, Decoder, Dialect
 from ..errors import StreamError
-from ..framing import Framing, accept_header, select_framing
+from ..framing import Framing, RawBytes, accept_header, select_framing
 from ..items import Collector, item_decoder
 from ..outcome import Ending, StreamOutcome, Timings
 from ._ending import ending_of_exit, ending_of_fault
@@ -162,10 +162,13 @@ def open_stream(
     Raises:
         StreamError: On entering: no response, a status of 400 or more (with its body), or a
             response that is not a stream.
+        TypeError: ``item`` is nothing that JSON can be read into, or ``client`` is no client.
         ValueError: Arguments that do not go together.
     """
     if dialect is not None and (item is not None or framing is not None):
         raise ValueError("a dialect has its own items and framing: give either it or them")
+    if item is not None and isinstance(framing, RawBytes):
+        raise ValueError("pieces of raw bytes are no items: leave the item type or the framing out")
     framing = dialect.framing if dialect is not None else framing
     grammar: _Grammar[Any, Any]
     if dialect is not None:
