@@ -68,17 +68,23 @@ def _sockets() -> set[str]:
     return sockets
 
 
+_frozen = False  # what was there before is out of sight of `gc.collect`
+
+
 @contextmanager
 def _no_older_garbage() -> Generator[None]:
     """Let `gc.collect` see only what is made in the block."""
-    if gc.get_freeze_count():  # in a block of this kind already, or the program does it itself
+    global _frozen  # noqa: PLW0603 - there is one garbage collector
+    if _frozen:  # in a block of this kind already
         gc.collect()
         yield
         return
     gc.freeze()  # costs nothing, where to collect it all would cost more than most tests
+    _frozen = True
     try:
         yield
     finally:
+        _frozen = False
         gc.unfreeze()
 
 
