@@ -8,6 +8,7 @@ The tree::
     ├── StreamStatusError     the server answered 400 or more; the body has been read
     ├── NotAStreamError       a good status, but what came is not the stream that was asked for
     ├── LimitExceededError    our guard: a line or an event grew past its limit
+    ├── CorruptFrameError     a checksum does not match, a length is impossible
     ├── BadItemError          a payload does not fit the type that was asked for
     └── InBandError           the stream itself reported a failure (``event: error``)
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadItemError",
+    "CorruptFrameError",
     "InBandError",
     "LimitExceededError",
     "NotAStreamError",
@@ -73,6 +75,19 @@ class StreamErrorType(enum.Enum):
     def is_retryable(self) -> bool:
         """Whether a failure of this type may pass when the request is made again."""
         return self in _RETRYABLE
+
+    @classmethod
+    def of_status(cls, status: int) -> StreamErrorType:
+        """Return what an HTTP status of 400 or more means."""
+        match status:
+            case 401 | 403 | 407:
+                return cls.AUTHENTICATION_ERROR
+            case 429:
+                return cls.RATE_LIMITED
+            case _ if status >= 500:
+                return cls.SERVER_ERROR
+            case _:
+                return cls.CLIENT_ERROR
 
 
 _RETRYABLE = frozenset(
@@ -180,7 +195,7 @@ class LimitExceededError(StreamError):
     """A line or an event grew past its limit.
 
     Attributes:
-        limit: Its name (``max_line_bytes``, ``max_event_bytes``).
+        limit: Its name, such as ``max_line_bytes`` or ``max_event_bytes``.
         frames: The frames that the failing `feed` had completed before the breach, in order;
             a parser hands them out here since it cannot both return and raise.
     """
@@ -190,6 +205,20 @@ class LimitExceededError(StreamError):
     ) -> None:
         super().__init__(message, error_type=StreamErrorType.LIMIT_EXCEEDED)
         self.limit = limit
+        self.frames = list(frames)
+
+
+class CorruptFrameError(StreamError):
+    """The bytes are not those that were sent: a checksum does not match, a length is impossible.
+
+    Another attempt may bring them whole, so it is retryable.
+
+    Attributes:
+        frames: The frames that the failing `feed` had completed before the fault, in order.
+    """
+
+    def __init__(self, message: str = "", *, frames: Sequence[object] = ()) -> None:
+        super().__init__(message, error_type=StreamErrorType.STREAM_INTERRUPTED)
         self.frames = list(frames)
 
 

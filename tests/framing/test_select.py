@@ -9,6 +9,7 @@ import pytest
 from trio_stream.framing import (
     NDJSON,
     SSE,
+    EventStream,
     Framing,
     JSONSequence,
     NDJSONParser,
@@ -19,7 +20,7 @@ from trio_stream.framing import (
 )
 from trio_stream.testing import check_parser
 
-ALL = [SSE(), NDJSON(), JSONSequence(), RawBytes()]
+ALL = [SSE(), NDJSON(), JSONSequence(), EventStream(), RawBytes()]
 
 
 @pytest.mark.parametrize(

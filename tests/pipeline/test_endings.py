@@ -5,9 +5,11 @@ Each row of the table is played in four worlds: both HTTP families, over sockets
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
+from zlib import crc32
 
 import attrs
 import pytest
@@ -18,6 +20,7 @@ from trio_stream.config import StreamConfig
 from trio_stream.dialects import AnthropicMessages
 from trio_stream.errors import (
     BadItemError,
+    CorruptFrameError,
     InBandError,
     LimitExceededError,
     NotAStreamError,
@@ -27,7 +30,7 @@ from trio_stream.errors import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
-from trio_stream.framing import NDJSON, SSE, Comment, Record, ServerSentEvent
+from trio_stream.framing import NDJSON, SSE, Comment, EventStreamMessage, Record, ServerSentEvent
 from trio_stream.outcome import Ending, StreamOutcome
 from trio_stream.pipeline import StreamReceiver, open_stream
 from trio_stream.testing import (
@@ -45,6 +48,7 @@ from trio_stream.testing import (
     Wait,
     assert_no_leaks,
     closed_port,
+    memory_client,
 )
 
 AB = (Event("a"), Event("b"))
@@ -628,3 +632,27 @@ def test_faults_wait_for_a_slow_consumer(world: World) -> None:
         assert got == [str(n) for n in range(500)]
 
     world.run(main)
+
+
+async def test_what_came_before_damaged_bytes_is_delivered() -> None:
+    """Bytes that a checksum proves damaged end the stream after all that was whole before them."""
+    head = struct.pack("!III", 17, 0, crc32(struct.pack("!II", 17, 0)))
+    message = b"".join([head, b"x", struct.pack("!I", crc32(head + b"x"))])
+    body = message + message + message[:-1] + b"\0"
+    script = [Head(content_type="application/vnd.amazon.eventstream"), Send(body), Stall()]
+
+    async def read() -> None:
+        async with (
+            memory_client(script) as (client, server),
+            open_stream("POST", server.url, client=client) as rx,
+        ):
+            async for item in rx:
+                assert item == EventStreamMessage({}, b"x")
+
+    with pytest.raises(CorruptFrameError) as caught:
+        await read()
+
+    outcome = caught.value.outcome
+    assert outcome is not None
+    assert (outcome.ending, outcome.items, len(outcome.value)) == (Ending.FAILED, 2, 2)
+    assert caught.value.is_retryable

@@ -19,7 +19,7 @@ def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
     text = body.decode("utf-8", "replace")
     error = StreamStatusError(
         f"status {status} from {response.url}{_excerpt(text)}",
-        error_type=_error_type(status),
+        error_type=StreamErrorType.of_status(status),
         status_code=status,
         response_body=text,
         response_headers=response.headers,
@@ -45,18 +45,6 @@ def not_a_stream(response: StreamResponse, why: str, body: bytes) -> NotAStreamE
         retry_after=retry_after(response.headers, now=time.time()),
         request_id=response.request_id,
     )
-
-
-def _error_type(status: int) -> StreamErrorType:
-    match status:
-        case 401 | 403 | 407:
-            return StreamErrorType.AUTHENTICATION_ERROR
-        case 429:
-            return StreamErrorType.RATE_LIMITED
-        case _ if status >= 500:
-            return StreamErrorType.SERVER_ERROR
-        case _:
-            return StreamErrorType.CLIENT_ERROR
 
 
 def _excerpt(text: str) -> str:

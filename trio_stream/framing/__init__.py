@@ -1,7 +1,16 @@
 """Wire formats, sans-IO: bytes in, frames out."""
 
 from ._contract import Framing, Parser
-from ._frames import Comment, Record, ServerSentEvent, UnknownEvent
+from ._eventstream import EventStream, EventStreamParser
+from ._frames import (
+    Comment,
+    EventStreamHeader,
+    EventStreamMessage,
+    Record,
+    ServerSentEvent,
+    UnframedText,
+    UnknownEvent,
+)
 from ._json_seq import JSONSequence, JSONSequenceParser
 from ._ndjson import NDJSON, NDJSONParser
 from ._raw import RawBytes, RawBytesParser
@@ -13,6 +22,10 @@ __all__ = [
     "NDJSON",
     "SSE",
     "Comment",
+    "EventStream",
+    "EventStreamHeader",
+    "EventStreamMessage",
+    "EventStreamParser",
     "Framing",
     "JSONSequence",
     "JSONSequenceParser",
@@ -23,6 +36,7 @@ __all__ = [
     "Record",
     "SSEParser",
     "ServerSentEvent",
+    "UnframedText",
     "UnknownEvent",
     "accept_header",
     "select_framing",

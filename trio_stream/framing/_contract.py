@@ -29,6 +29,7 @@ class Parser(ABC, Generic[F]):
         Raises:
             LimitExceededError: A line or a frame outgrew its limit. Its ``frames`` are those that
                 this call had completed before. The parser is spent.
+            CorruptFrameError: The bytes are damaged. The same goes for its ``frames``.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The frames that the text formats produce.
+"""The frames that the formats produce.
 
 They are made once per event, hence slotted and not frozen: a frozen attrs class costs three times
 as much to make.
@@ -7,11 +7,21 @@ as much to make.
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
 
 import attrs
 
-__all__ = ["Comment", "Record", "ServerSentEvent", "UnknownEvent"]
+__all__ = [
+    "Comment",
+    "EventStreamHeader",
+    "EventStreamMessage",
+    "Record",
+    "ServerSentEvent",
+    "UnframedText",
+    "UnknownEvent",
+]
 
 
 @attrs.define
@@ -52,6 +62,19 @@ class Comment:
 
 
 @attrs.define
+class UnframedText:
+    """What a server wrote into a ``text/event-stream`` without framing it as an event.
+
+    Some write the JSON of an error so, as the whole body or after the last event.
+
+    Attributes:
+        text: What was written.
+    """
+
+    text: str = ""
+
+
+@attrs.define
 class Record:
     """One record of NDJSON or of a JSON text sequence.
 
@@ -68,6 +91,32 @@ class Record:
             ValueError: It is not JSON.
         """
         return json.loads(self.data)
+
+
+EventStreamHeader: TypeAlias = bool | int | bytes | str | datetime | UUID
+"""The value of a header of an `EventStreamMessage`."""
+
+
+@attrs.define
+class EventStreamMessage:
+    """One message of ``application/vnd.amazon.eventstream``.
+
+    Attributes:
+        headers: By name, as in ``{":message-type": "event", ":event-type": "metadata"}``.
+        payload: The payload, as it came.
+    """
+
+    headers: dict[str, EventStreamHeader] = attrs.field(factory=dict[str, EventStreamHeader])
+    payload: bytes = b""
+
+    @property
+    def event(self) -> str:
+        """What the message says it is: its event, exception or error; ``""`` if it does not."""
+        for name in (":event-type", ":exception-type", ":error-code"):
+            value = self.headers.get(name)
+            if isinstance(value, str):
+                return value
+        return ""
 
 
 @attrs.define

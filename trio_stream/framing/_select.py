@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._contract import Framing
+from ._eventstream import EventStream
 from ._json_seq import JSONSequence
 from ._ndjson import NDJSON
 from ._raw import RawBytes
@@ -12,7 +13,7 @@ from ._sse import SSE
 
 __all__ = ["accept_header", "select_framing"]
 
-_KNOWN: tuple[Framing[Any], ...] = (SSE(), NDJSON(), JSONSequence(), RawBytes())
+_KNOWN: tuple[Framing[Any], ...] = (SSE(), NDJSON(), JSONSequence(), EventStream(), RawBytes())
 _BY_MEDIA_TYPE = {name: framing for framing in _KNOWN for name in framing.media_types}
 
 

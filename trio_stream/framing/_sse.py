@@ -30,14 +30,15 @@ guess costs time, never correctness, because a payload is believed only if it ho
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import attrs
 
 from ..errors import LimitExceededError
-from ._contract import DEFAULT_MAX_BYTES, Framing
-from ._frames import Comment, ServerSentEvent
+from ._contract import DEFAULT_MAX_BYTES, Framing, Parser
+from ._frames import Comment, ServerSentEvent, UnframedText
 from ._lines import LineParser, has_long_lines, search_lines
+from ._unframed import UnframedTextParser
 
 __all__ = ["MAX_RETRY_MS", "SSE", "SSEParser"]
 
@@ -333,16 +334,19 @@ def _utf8_size(text: str) -> int:
 
 
 @attrs.frozen
-class SSE(Framing[ServerSentEvent | Comment]):
+class SSE(Framing[ServerSentEvent | Comment | UnframedText]):
     """Server-sent events.
 
     Args:
         comments: Hand out comment lines too, as `Comment`.
+        unframed: Hand out as `UnframedText` the JSON, such as that of an error, that some servers
+            write into the stream without making it an event. Everything else is read as without.
     """
 
     media_types: ClassVar[tuple[str, ...]] = ("text/event-stream",)
 
     comments: bool = False
+    unframed: bool = False
 
     def parser(
         self,
@@ -350,10 +354,14 @@ class SSE(Framing[ServerSentEvent | Comment]):
         last_event_id: str = "",
         max_line_bytes: int = DEFAULT_MAX_BYTES,
         max_event_bytes: int = DEFAULT_MAX_BYTES,
-    ) -> SSEParser:
-        return SSEParser(
+    ) -> Parser[ServerSentEvent | Comment | UnframedText]:
+        parser = SSEParser(
             comments=self.comments,
             last_event_id=last_event_id,
             max_line_bytes=max_line_bytes,
             max_event_bytes=max_event_bytes,
         )
+        if self.unframed:
+            return UnframedTextParser(parser, max_event_bytes=max_event_bytes)
+        # Nobody else holds the lists that it returns, so they may be taken for wider ones.
+        return cast("Parser[ServerSentEvent | Comment | UnframedText]", parser)

@@ -22,7 +22,7 @@ import trio
 from ..config import StreamConfig
 from ..connection import Connection
 from ..dialects import Decoder, Ping
-from ..errors import LimitExceededError, StreamError, StreamTruncatedError
+from ..errors import CorruptFrameError, LimitExceededError, StreamError, StreamTruncatedError
 from ..framing import Comment, Parser
 from ._link import Link
 from ._stage import Interrupted, Stage
@@ -252,7 +252,7 @@ class _ParserStage(Stage[bytes, Any]):
     def work(self, items: list[bytes], out: list[Any]) -> None:
         try:
             out += self._parser.feed(items[0] if len(items) == 1 else b"".join(items))
-        except LimitExceededError as error:
+        except (LimitExceededError, CorruptFrameError) as error:
             out += error.frames
             raise
 
