@@ -4,6 +4,7 @@ from .config import StreamConfig
 from .connection import StreamResponse
 from .errors import (
     BadItemError,
+    CorruptFrameError,
     InBandError,
     LimitExceededError,
     NotAStreamError,
@@ -15,13 +16,23 @@ from .errors import (
 )
 from .framing import Comment, Record, ServerSentEvent, UnknownEvent
 from .outcome import Ending, StreamOutcome, StreamState, Timings
-from .pipeline import StreamReceiver, StreamStatistics, open_stream
+from .pipeline import (
+    Draft,
+    JSONSchema,
+    StreamReceiver,
+    StreamStatistics,
+    StructuredAnswer,
+    open_stream,
+)
 
 __all__ = [
     "BadItemError",
     "Comment",
+    "CorruptFrameError",
+    "Draft",
     "Ending",
     "InBandError",
+    "JSONSchema",
     "LimitExceededError",
     "NotAStreamError",
     "Record",
@@ -37,6 +48,7 @@ __all__ = [
     "StreamStatusError",
     "StreamTimeoutError",
     "StreamTruncatedError",
+    "StructuredAnswer",
     "Timings",
     "UnknownEvent",
     "open_stream",

@@ -16,6 +16,8 @@ from trio_stream.dialects import (
     BlockStarted,
     CitationDelta,
     IncompleteToolCall,
+    MediaDelta,
+    MediaPart,
     Message,
     MessageAssembler,
     MessageDelta,
@@ -25,6 +27,8 @@ from trio_stream.dialects import (
     Part,
     Ping,
     RedactedThinkingPart,
+    RefusalDelta,
+    RefusalPart,
     ServerToolCall,
     ServerToolResult,
     SignatureDelta,
@@ -43,6 +47,8 @@ from trio_stream.dialects._open_parts import OpenToolCall, open_part
 
 EVERY_PART: list[Part] = [
     TextPart("a"),
+    RefusalPart("no"),
+    MediaPart("image/png", data=("QQ==",)),
     ThinkingPart("b", "seal"),
     RedactedThinkingPart("c"),
     ToolCall("1", "f", {}),
@@ -324,6 +330,8 @@ DELTAS = [
     SignatureDelta(0, "x"),
     ToolInputDelta(0, "x"),
     CitationDelta(0, "x"),
+    RefusalDelta(0, "x"),
+    MediaDelta(0, "x"),
     UnknownDelta(0, {}),
 ]
 
@@ -334,6 +342,8 @@ DELTAS = [
         (TextPart("a"), {TextDelta, CitationDelta}),
         (ThinkingPart("a"), {ThinkingDelta, SignatureDelta}),
         (IncompleteToolCall("1", "f"), {ToolInputDelta}),
+        (RefusalPart("a"), {RefusalDelta}),
+        (MediaPart("image/png"), {MediaDelta}),
         (UnknownPart("new"), {UnknownDelta}),
         (RedactedThinkingPart("a"), set()),
         (ServerToolResult("1", "r", []), set()),

@@ -7,11 +7,11 @@ object that does not have the shape it should have.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from ..errors import InBandError, StreamErrorType
+from ._errors import in_band_error
 from ._json import (
     JsonObject,
     Misfit,
@@ -44,11 +44,14 @@ from .message import (
     Usage,
 )
 
+if TYPE_CHECKING:
+    from ..errors import InBandError
+
 __all__ = [
     "Stop",
-    "in_band_error",
     "open_block",
     "read_delta",
+    "read_error",
     "read_extra",
     "read_start",
     "read_successor",
@@ -72,19 +75,18 @@ _STOP_FIELDS: Final = ("stop_reason", "stop_sequence")
 _WHOLE: Final[frozenset[StopReason]] = frozenset({"end_turn", "stop_sequence", "tool_use", "pause"})
 
 # The status that an in-band error amounts to: the page "Errors" of the API reference has the pairs.
-_ERRORS: Final[Mapping[str, tuple[int, StreamErrorType]]] = {
-    "invalid_request_error": (400, StreamErrorType.CLIENT_ERROR),
-    "authentication_error": (401, StreamErrorType.AUTHENTICATION_ERROR),
-    "billing_error": (402, StreamErrorType.CLIENT_ERROR),
-    "permission_error": (403, StreamErrorType.AUTHENTICATION_ERROR),
-    "not_found_error": (404, StreamErrorType.CLIENT_ERROR),
-    "request_too_large": (413, StreamErrorType.CLIENT_ERROR),
-    "rate_limit_error": (429, StreamErrorType.RATE_LIMITED),
-    "api_error": (500, StreamErrorType.SERVER_ERROR),
-    "timeout_error": (504, StreamErrorType.SERVER_ERROR),
-    "overloaded_error": (529, StreamErrorType.SERVER_ERROR),
+_ERRORS: Final[Mapping[str, int]] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
 }
-_UNKNOWN_ERROR: Final = (500, StreamErrorType.SERVER_ERROR)
 
 # Deltas that add text: the item that they become, and the field that holds the text.
 _DELTAS: Final[Mapping[str, tuple[Callable[[int, str], BlockDelta], str]]] = {
@@ -247,26 +249,18 @@ def read_extra(source: JsonObject, *known: str) -> JsonObject:
     return {key: value for key, value in source.items() if key not in known and value is not None}
 
 
-def in_band_error(event: JsonObject, data: str) -> InBandError:
-    """Make the exception for an ``error`` event.
-
-    Never a `Misfit`: a broken report of a failure is still a report of a failure.
-    """
+def read_error(event: JsonObject, data: str) -> InBandError:
+    """Make the exception for an ``error`` event."""
     error: JsonObject = event.get("error", event)
     if type(error) is not dict:
         error = {"message": error}
-    kind, message = error.get("type"), error.get("message")
+    kind = error.get("type")
     if type(kind) is not str or kind == "error":
         kind = ""
-    if type(message) is not str or not message:
-        message = data[:200] or "the stream reported an error"
-    status_code, error_type = _ERRORS.get(kind, _UNKNOWN_ERROR)
-    request_id = event.get("request_id")
-    return InBandError(
-        f"{kind}: {message}" if kind else message,
+    return in_band_error(
+        data,
+        status=_ERRORS.get(kind, 500),
         kind=kind,
-        payload=data,
-        error_type=error_type,
-        status_code=status_code,
-        request_id=request_id if type(request_id) is str else None,
+        message=error.get("message"),
+        request_id=event.get("request_id"),
     )

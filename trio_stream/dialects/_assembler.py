@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ._open_parts import open_part
 from .items import (
     BlockFinished,
     BlockStarted,
     CitationDelta,
+    MediaDelta,
     MessageDelta,
     MessageFinished,
     MessageStarted,
+    RefusalDelta,
     SignatureDelta,
     TextDelta,
     ThinkingDelta,
@@ -36,30 +40,36 @@ class MessageAssembler:
 
     The message is complete when its terminal item was folded. It is complete too when the stop
     reason is known and no block is open: the content is whole then, and a stream that loses
-    nothing but its last frame has lost nothing.
+    nothing but its last frame has lost nothing. If there are several answers, that goes for each.
+
+    Args:
+        strict: Whether only the terminal item counts.
     """
 
     __slots__ = (
+        "_answers",
         "_extra",
         "_finished",
-        "_id",
+        "_head",
         "_model",
         "_open",
         "_parts",
-        "_provider_stop_reason",
-        "_role",
-        "_stop_reason",
-        "_stop_sequence",
+        "_strict",
         "_usage",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
         self._begin(MessageStarted())
 
     @property
     def complete(self) -> bool:
         """Whether the message is whole."""
-        return self._finished or (self._stop_reason is not None and not self._open)
+        return self._finished or (
+            not self._strict
+            and not self._open
+            and all(answer.stop_reason is not None for answer in self._answers.values())
+        )
 
     def fold(self, item: MessageItem, /) -> None:
         """Take the next item into the message. Never raises: what has no place is passed over."""
@@ -68,11 +78,15 @@ class MessageAssembler:
                 self._grow(item)
             case BlockStarted():
                 self._open[item.index] = open_part(item.part)
-                self._parts[item.index] = item.part
+                self._parts[item.index] = item.choice, item.part
+                self._answer(item.choice)
             case BlockFinished():
                 self._open.pop(item.index, None)
-                self._parts[item.index] = item.part
-            case SignatureDelta() | CitationDelta() | UnknownDelta():
+                choice, _ = self._parts.get(item.index, (0, None))
+                self._parts[item.index] = choice, item.part
+            case (
+                SignatureDelta() | CitationDelta() | UnknownDelta() | RefusalDelta() | MediaDelta()
+            ):
                 self._grow(item)
             case MessageDelta():
                 self._learn(item)
@@ -90,33 +104,37 @@ class MessageAssembler:
         The cost is that of joining what came since the last snapshot, and of copying the text of
         the open blocks.
         """
+        parts: dict[int, list[Part]] = {choice: [] for choice in sorted(self._answers)}
+        for index, (choice, part) in sorted(self._parts.items()):
+            parts[choice].append(self._open[index].unfinished() if index in self._open else part)
+        messages = [self._message(choice, each) for choice, each in parts.items()]
+        return attrs.evolve(messages[0], extra=self._extra.copy(), alternatives=tuple(messages[1:]))
+
+    def _message(self, choice: int, parts: list[Part]) -> Message:
+        answer = self._answers[choice]
         return Message(
-            id=self._id,
+            id=self._head.id,
             model=self._model,
-            role=self._role,
-            parts=tuple(
-                self._open[index].unfinished() if index in self._open else part
-                for index, part in sorted(self._parts.items())
-            ),
-            stop_reason=(self._stop_reason or "other") if self.complete else "incomplete",
-            provider_stop_reason=self._provider_stop_reason,
-            stop_sequence=self._stop_sequence,
+            role=self._head.role,
+            parts=tuple(parts),
+            stop_reason=(answer.stop_reason or "other") if self.complete else "incomplete",
+            provider_stop_reason=answer.provider_stop_reason,
+            stop_sequence=answer.stop_sequence,
             usage=self._usage,
-            extra=self._extra.copy(),
         )
 
     def _begin(self, item: MessageStarted) -> None:
-        self._id = item.id
+        self._head = item
         self._model = item.model
-        self._role = item.role
-        self._parts: dict[int, Part] = {}
+        self._parts: dict[int, tuple[int, Part]] = {}
         self._open: dict[int, OpenPart] = {}
-        self._stop_reason: StopReason | None = None
-        self._provider_stop_reason: str | None = None
-        self._stop_sequence: str | None = None
+        self._answers = {0: _Answer()}
         self._usage = item.usage or Usage()
         self._extra: JsonObject = item.extra.copy()
         self._finished = False
+
+    def _answer(self, choice: int) -> _Answer:
+        return self._answers.setdefault(choice, _Answer())
 
     def _grow(self, delta: BlockDelta) -> None:
         part = self._open.get(delta.index)
@@ -124,12 +142,24 @@ class MessageAssembler:
             part.add(delta)
 
     def _learn(self, item: MessageDelta) -> None:
-        # News replaces, silence does not: a later report that omits the stop reason has not
-        # taken it back.
+        self._answer(item.choice).learn(item)
         self._model = item.model or self._model
-        self._stop_reason = item.stop_reason or self._stop_reason
-        self._provider_stop_reason = item.provider_stop_reason or self._provider_stop_reason
-        self._stop_sequence = item.stop_sequence or self._stop_sequence
         if item.usage is not None:
             self._usage = self._usage.updated(item.usage)
         self._extra |= item.extra
+
+
+@attrs.define
+class _Answer:
+    """Why one of the answers stopped, as far as it was told."""
+
+    stop_reason: StopReason | None = None
+    provider_stop_reason: str | None = None
+    stop_sequence: str | None = None
+
+    def learn(self, item: MessageDelta) -> None:
+        # News replaces, silence does not: a later report that omits the stop reason has not
+        # taken it back.
+        self.stop_reason = item.stop_reason or self.stop_reason
+        self.provider_stop_reason = item.provider_stop_reason or self.provider_stop_reason
+        self.stop_sequence = item.stop_sequence or self.stop_sequence

@@ -10,10 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+import attrs
+
+from ..partial_json import PartialJSON
 from ._json import Json, JsonObject, parse_strict_json
 from .items import (
     BlockDelta,
     CitationDelta,
+    MediaDelta,
+    RefusalDelta,
     SignatureDelta,
     TextDelta,
     ThinkingDelta,
@@ -22,6 +27,8 @@ from .items import (
 )
 from .message import (
     IncompleteToolCall,
+    MediaPart,
+    RefusalPart,
     ServerToolCall,
     TextPart,
     ThinkingPart,
@@ -33,7 +40,9 @@ if TYPE_CHECKING:
     from .message import Part
 
 __all__ = [
+    "OpenMedia",
     "OpenPart",
+    "OpenRefusal",
     "OpenText",
     "OpenThinking",
     "OpenToolCall",
@@ -70,6 +79,10 @@ def open_part(part: Part) -> OpenPart:
             return OpenThinking(part)
         case IncompleteToolCall():
             return OpenToolCall(part)
+        case RefusalPart():
+            return OpenRefusal(part)
+        case MediaPart():
+            return OpenMedia(part)
         case UnknownPart():
             return OpenUnknown(part)
         case _:
@@ -121,6 +134,61 @@ class OpenText(OpenPart):
         return TextPart(self._text.join(), tuple(self._citations), finished, raw=self._start.raw)
 
 
+class OpenRefusal(OpenPart):
+    """A `RefusalPart` that grows."""
+
+    __slots__ = ("_start", "_text")
+
+    def __init__(self, start: RefusalPart) -> None:
+        self._start = start
+        self._text = _Pieces(start.text)
+
+    def add(self, delta: BlockDelta) -> bool:
+        if isinstance(delta, RefusalDelta):
+            self._text.add(delta.text)
+            return True
+        return False
+
+    def unfinished(self) -> RefusalPart:
+        return RefusalPart(self._text.join(), finished=False, raw=self._start.raw)
+
+    def finished(self) -> RefusalPart:
+        return RefusalPart(self._text.join(), raw=self._start.raw)
+
+
+class OpenMedia(OpenPart):
+    """A `MediaPart` that grows."""
+
+    __slots__ = ("_data", "_start", "_transcript")
+
+    def __init__(self, start: MediaPart) -> None:
+        self._start = start
+        self._data = list(start.data)
+        self._transcript = _Pieces(start.transcript)
+
+    def add(self, delta: BlockDelta) -> bool:
+        if isinstance(delta, MediaDelta):
+            if delta.data:
+                self._data.append(delta.data)
+            self._transcript.add(delta.transcript)
+            return True
+        return False
+
+    def unfinished(self) -> MediaPart:
+        return self._part(finished=False)
+
+    def finished(self) -> MediaPart:
+        return self._part(finished=True)
+
+    def _part(self, *, finished: bool) -> MediaPart:
+        return attrs.evolve(
+            self._start,
+            data=tuple(self._data),
+            transcript=self._transcript.join(),
+            finished=finished,
+        )
+
+
 class OpenThinking(OpenPart):
     """A `ThinkingPart` that grows."""
 
@@ -159,12 +227,13 @@ class OpenToolCall(OpenPart):
             if no text comes.
     """
 
-    __slots__ = ("_arguments", "_given", "_start")
+    __slots__ = ("_arguments", "_given", "_preview", "_start")
 
     def __init__(self, start: IncompleteToolCall, given: Json = None) -> None:
         self._start = start
         self._arguments = _Pieces(start.arguments)
         self._given = given
+        self._preview: _Preview | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -182,9 +251,23 @@ class OpenToolCall(OpenPart):
 
     def refused(self, error: str) -> IncompleteToolCall:
         """Return the call as one that must not be made, and why."""
-        start = self._start
+        start, arguments = self._start, self._arguments.join()
+        if start.is_custom:
+            preview: Json = arguments
+        elif arguments:
+            self._preview = self._preview or _Preview()
+            preview = self._preview.of(arguments)
+        else:
+            preview = self._given
         return IncompleteToolCall(
-            start.id, start.name, self._arguments.join(), error, start.by_server, raw=start.raw
+            start.id,
+            start.name,
+            arguments,
+            error,
+            start.by_server,
+            start.is_custom,
+            preview=preview,
+            raw=start.raw,
         )
 
     def finished(self) -> ToolCall | ServerToolCall | IncompleteToolCall:
@@ -193,18 +276,40 @@ class OpenToolCall(OpenPart):
         A model that is cut off by a limit ends its block properly in the middle of the arguments,
         so an end alone proves nothing.
         """
-        arguments = self._arguments.join()
+        start, arguments = self._start, self._arguments.join()
         value: Json
-        if arguments:
+        if start.is_custom:
+            value = arguments
+        elif arguments:
             try:
                 value = parse_strict_json(arguments)
             except ValueError as exc:
                 return self.refused(f"the arguments are not JSON: {exc}")
         else:
             value = {} if self._given is None else self._given
-        start = self._start
-        kind = ServerToolCall if start.by_server else ToolCall
-        return kind(start.id, start.name, value, arguments, raw=start.raw)
+        if start.by_server:
+            return ServerToolCall(start.id, start.name, value, arguments, raw=start.raw)
+        return ToolCall(start.id, start.name, value, arguments, start.is_custom, raw=start.raw)
+
+
+class _Preview:
+    """The value of arguments that grow. Made when somebody looks first, so nobody pays for more."""
+
+    __slots__ = ("_parser", "_read")
+
+    def __init__(self) -> None:
+        self._parser = PartialJSON()
+        self._read = 0
+
+    def of(self, arguments: str) -> Json:
+        """Return the value of ``arguments``, which is what was given before and perhaps more."""
+        if self._read < len(arguments):
+            try:
+                self._parser.feed(arguments[self._read :])
+            except ValueError:
+                pass  # not JSON: what came before the fault can still be looked at
+            self._read = len(arguments)
+        return self._parser.snapshot(copy=True)
 
 
 class OpenUnknown(OpenPart):

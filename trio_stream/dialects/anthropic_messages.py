@@ -49,25 +49,24 @@ starts while it is open, a delta for one that is not or that does not take its k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final, TypeAlias
 
 import attrs
 
-from ..errors import BadItemError, StreamTruncatedError
-from ..framing import SSE, Comment, ServerSentEvent, UnknownEvent
+from ..errors import StreamTruncatedError
+from ..framing import ServerSentEvent
 from ._anthropic_objects import (
     Stop,
-    in_band_error,
     open_block,
     read_delta,
+    read_error,
     read_extra,
     read_start,
     read_successor,
     read_usage,
 )
-from ._assembler import MessageAssembler
-from ._contract import Decoder, Dialect
+from ._contract import Decoder
 from ._json import (
     JsonObject,
     Misfit,
@@ -79,22 +78,15 @@ from ._json import (
     kind_of,
     parse_json,
 )
+from ._message_dialect import Completion, MessageDialect, SSEMessageDecoder
 from ._open_parts import OpenPart, OpenToolCall
-from .items import (
-    BlockFinished,
-    BlockStarted,
-    MessageDelta,
-    MessageFinished,
-    MessageItem,
-    Ping,
-)
-from .message import Message
+from .items import BlockFinished, MessageDelta, MessageFinished, MessageItem, Ping
 
 __all__ = ["AnthropicMessages"]
 
 
 @attrs.frozen
-class AnthropicMessages(Dialect[MessageItem, Message]):
+class AnthropicMessages(MessageDialect):
     """The dialect of Anthropic's Messages API (``POST /v1/messages`` with ``"stream": true``).
 
     The result is a `Message`. A stream that ends before its message is whole raises
@@ -104,18 +96,20 @@ class AnthropicMessages(Dialect[MessageItem, Message]):
     Source: the API reference, "Streaming messages" and "Errors".
     """
 
-    @property
-    def framing(self) -> SSE:
-        """Server-sent events."""
-        return SSE()
+    completion: ClassVar[Completion] = Completion(
+        terminal_markers=("message_stop",),
+        also="a stop_reason in message_delta, while no content block is open",
+        quirks=(
+            "event name missing: the type of the object counts",
+            "stop_reason in message_start only: believed at message_stop",
+            "message_start repeated by a gateway: only its usage is read",
+            "stray frames that hold no JSON object, such as [DONE]: kept as unknown",
+        ),
+    )
 
     def decoder(self) -> Decoder[MessageItem]:
         """Make a decoder for one stream."""
-        return _Decoder()
-
-    def assembler(self) -> MessageAssembler:
-        """Make an assembler for one stream."""
-        return MessageAssembler()
+        return _Decoder(strict=self.strict)
 
 
 _NO_ARGUMENTS: Final = "no arguments came, and the model may have been cut off before them"
@@ -129,78 +123,40 @@ class _Block:
     part: OpenPart
 
 
-class _Decoder:
+class _Decoder(SSEMessageDecoder):
     """Frames in, items out: see "Theory of operation"."""
 
-    __slots__ = (
-        "_events",
-        "_finished",
-        "_unknown_events",
-        "_id",
-        "_early_stop",
-        "_stopped",
-        "_parts",
-        "_blocks",
-        "_in_doubt",
-    )
+    __slots__ = ("_blocks", "_early_stop", "_events", "_id", "_in_doubt", "_stopped", "_strict")
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool) -> None:
+        super().__init__()
+        self._strict = strict
         # The state, as the table of the events that it understands.
         self._events = _BEFORE
-        self._finished = False
-        self._unknown_events = 0
         # The message: its ID, the reason that was told too early, whether one came in time.
         self._id = ""
         self._early_stop = Stop()
         self._stopped = False
-        # Its parts: how many have started, the open ones by the provider's index, and the call
-        # without arguments whose block has ended.
-        self._parts = 0
+        # Its parts: the open ones by the provider's index, and the call without arguments whose
+        # block has ended.
         self._blocks: dict[int, _Block] = {}
         self._in_doubt: tuple[int, OpenToolCall] | None = None
 
-    @property
-    def finished(self) -> bool:
-        return self._finished
-
-    @property
-    def skipped_items(self) -> int:
-        """Always 0: an event may change what the later ones mean, so none can be skipped."""
-        return 0
-
-    @property
-    def unknown_events(self) -> int:
-        return self._unknown_events
-
-    def decode(self, frames: Sequence[ServerSentEvent | Comment], out: list[MessageItem]) -> None:
-        for frame in frames:
-            if self._finished:
-                return
-            if isinstance(frame, Comment):
-                continue
-            try:
-                self._read(frame, out)
-            except Misfit as misfit:
-                raise BadItemError(
-                    f"{misfit} at {misfit.path} of a {frame.event!r} event",
-                    path=misfit.path,
-                    raw=frame.data.encode("utf-8", "surrogatepass"),
-                    event=frame.event,
-                    original_exception=misfit.__cause__,
-                ) from misfit.__cause__
-
     def close(self) -> None:
-        if self._finished or (self._stopped and not self._blocks and self._in_doubt is None):
+        whole = self._stopped and not self._blocks and self._in_doubt is None
+        if self._finished or (whole and not self._strict):
             return
         if self._events is _BEFORE:
             where = "before message_start"
         elif self._blocks:
             where = f"inside part {min(block.place for block in self._blocks.values())}"
+        elif whole:
+            where = "after its stop reason"
         else:
             where = "before a stop reason"
         raise StreamTruncatedError(f"the stream ended {where} and without message_stop")
 
-    def _read(self, frame: ServerSentEvent, out: list[MessageItem]) -> None:
+    def _read_event(self, frame: ServerSentEvent, out: list[MessageItem]) -> None:
         try:
             event: JsonObject = parse_json(frame.data)  # if it is one
         except ValueError as exc:
@@ -218,11 +174,11 @@ class _Decoder:
         if handler is not None:
             handler(self, event, frame, out)
         elif frame.event == "error":
-            raise in_band_error(event, frame.data)
+            raise read_error(event, frame.data)
         elif kind in _OPEN:
             raise Misfit("$.type", f"{kind} before message_start")
         else:
-            self._keep(kind, frame, out)
+            self._keep(kind, frame.data, out)
 
     def _read_stray(
         self,
@@ -233,20 +189,15 @@ class _Decoder:
     ) -> None:
         """Read a frame that holds no JSON object."""
         if frame.event == "error":
-            raise in_band_error({}, frame.data)
+            raise read_error({}, frame.data)
         if frame.event == "ping":
             out.append(Ping())
         elif frame.event in _OPEN or frame.data.lstrip().startswith("{"):
             raise Misfit("$", problem) from cause
         else:
-            self._keep(frame.event, frame, out)
+            self._keep(frame.event, frame.data, out)
 
-    def _keep(self, name: str, frame: ServerSentEvent, out: list[MessageItem]) -> None:
-        self._unknown_events += 1
-        out.append(UnknownEvent(name, frame.data))
-
-    # One method for each event. What can go wrong goes wrong before `out` is touched, so that it
-    # never holds half of what a frame said.
+    # One method for each event.
 
     def message_start(
         self, event: JsonObject, _frame: ServerSentEvent, out: list[MessageItem]
@@ -264,8 +215,7 @@ class _Decoder:
         out.append(start)
         for part, is_known in content:
             self._unknown_events += not is_known
-            place = self._start_part(part, out)
-            out.append(BlockFinished(place, part.finished()))
+            self._add_part(part, out)
 
     def message_start_again(
         self, event: JsonObject, _frame: ServerSentEvent, out: list[MessageItem]
@@ -304,7 +254,7 @@ class _Decoder:
             raise Misfit("$.index", f"content block {index} is not open")
         item = read_delta(get_object(event, "delta", "$"), block.place, block.part)
         if item is None:
-            self._keep("content_block_delta", frame, out)
+            self._keep("content_block_delta", frame.data, out)
         else:
             out.append(item)
 
@@ -313,7 +263,7 @@ class _Decoder:
     ) -> None:
         block = self._blocks.pop(get_int(event, "index", "$"), None)
         if block is None:
-            self._keep("content_block_stop", frame, out)
+            self._keep("content_block_stop", frame.data, out)
             return
         self._settle(out, whole=True)
         part = block.part
@@ -348,13 +298,7 @@ class _Decoder:
         out.append(Ping())
 
     def error(self, event: JsonObject, frame: ServerSentEvent, _out: list[MessageItem]) -> None:
-        raise in_band_error(event, frame.data)
-
-    def _start_part(self, part: OpenPart, out: list[MessageItem]) -> int:
-        place = self._parts
-        self._parts += 1
-        out.append(BlockStarted(place, part.unfinished()))
-        return place
+        raise read_error(event, frame.data)
 
     def _stop(self, stop: Stop, out: list[MessageItem]) -> None:
         if stop.reason is not None:

@@ -15,6 +15,9 @@ The life of a message::
 ``index`` is the place of the part in `Message.parts`. Blocks may overlap. `Ping` and
 `UnknownEvent` may stand anywhere.
 
+Where more than one answer was asked for, `BlockStarted.choice` and `MessageDelta.choice` say which
+one they belong to, and ``index`` runs through the blocks of all answers.
+
 The classes are slotted and not frozen: one is made for each event.
 """
 
@@ -33,11 +36,13 @@ __all__ = [
     "BlockFinished",
     "BlockStarted",
     "CitationDelta",
+    "MediaDelta",
     "MessageDelta",
     "MessageFinished",
     "MessageItem",
     "MessageStarted",
     "Ping",
+    "RefusalDelta",
     "SignatureDelta",
     "TextDelta",
     "ThinkingDelta",
@@ -73,10 +78,12 @@ class BlockStarted:
     Attributes:
         index: Its place in the message.
         part: What is known of it so far; a tool call is an `IncompleteToolCall`.
+        choice: Which of the answers it belongs to, counted from 0.
     """
 
     index: int
     part: Part
+    choice: int = 0
 
 
 @attrs.define
@@ -90,6 +97,34 @@ class TextDelta:
 
     index: int
     text: str
+
+
+@attrs.define
+class RefusalDelta:
+    """More of a refusal.
+
+    Attributes:
+        index: The place of the part in the message.
+        text: What comes next.
+    """
+
+    index: int
+    text: str
+
+
+@attrs.define
+class MediaDelta:
+    """More of an image, a sound or a file.
+
+    Attributes:
+        index: The place of the part in the message.
+        data: A piece of the content, in Base64; ``""`` if only the transcript goes on.
+        transcript: What comes next of the transcript.
+    """
+
+    index: int
+    data: str = attrs.field(default="", repr=lambda data: f"<{len(data)} characters>")
+    transcript: str = ""
 
 
 @attrs.define
@@ -182,6 +217,8 @@ class MessageDelta:
         usage: The cost so far: totals, not increments.
         model: The model that really answers, where it is not the one of `MessageStarted`.
         extra: What has no field here.
+        choice: Which of the answers has stopped, counted from 0; the rest of the news is about
+            all of them.
     """
 
     stop_reason: StopReason | None = None
@@ -190,6 +227,7 @@ class MessageDelta:
     usage: Usage | None = None
     model: str | None = None
     extra: JsonObject = attrs.field(factory=empty_object, repr=False)
+    choice: int = 0
 
 
 @attrs.define
@@ -209,7 +247,14 @@ class Ping:
 
 
 BlockDelta: TypeAlias = (
-    TextDelta | ThinkingDelta | SignatureDelta | ToolInputDelta | CitationDelta | UnknownDelta
+    TextDelta
+    | ThinkingDelta
+    | ToolInputDelta
+    | RefusalDelta
+    | MediaDelta
+    | SignatureDelta
+    | CitationDelta
+    | UnknownDelta
 )
 """An addition to a part."""
 

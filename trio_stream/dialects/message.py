@@ -29,9 +29,11 @@ from ._json import Json, JsonObject, empty_object
 
 __all__ = [
     "IncompleteToolCall",
+    "MediaPart",
     "Message",
     "Part",
     "RedactedThinkingPart",
+    "RefusalPart",
     "ServerToolCall",
     "ServerToolResult",
     "StopReason",
@@ -81,6 +83,45 @@ class TextPart:
 
 
 @attrs.frozen
+class RefusalPart:
+    """What the model says instead of an answer, where the provider keeps the two apart.
+
+    Attributes:
+        text: The words, as far as they came.
+        finished: Whether their end was seen.
+        raw: The provider's own object, as the part began.
+    """
+
+    text: str = ""
+    finished: bool = True
+    raw: JsonObject = attrs.field(factory=empty_object, kw_only=True, eq=False, repr=False)
+
+
+@attrs.frozen
+class MediaPart:
+    """An image, a sound, a file: kept as it was sent, not decoded.
+
+    Attributes:
+        media_type: What it is, such as ``image/png``; ``""`` if it was not told.
+        uri: Where it is, if it was not sent itself.
+        data: The content in Base64, in the pieces in which it came. Each piece is a text of its
+            own: decode them one by one, then join.
+        transcript: What is said in it, as far as that came.
+        id: The provider's name for it.
+        finished: Whether its end was seen.
+        raw: The provider's own object, as the part began, without what is in ``data``.
+    """
+
+    media_type: str = ""
+    uri: str = ""
+    data: tuple[str, ...] = attrs.field(default=(), repr=lambda data: f"<{len(data)} pieces>")
+    transcript: str = ""
+    id: str = ""
+    finished: bool = True
+    raw: JsonObject = attrs.field(factory=empty_object, kw_only=True, eq=False, repr=False)
+
+
+@attrs.frozen
 class ThinkingPart:
     """What the model thought on the way.
 
@@ -117,9 +158,11 @@ class ToolCall:
     Attributes:
         id: The provider's name for the call, to answer it by.
         name: The tool.
-        input: The arguments: `arguments`, parsed strictly. ``{}`` if there are none.
+        input: The arguments: `arguments`, parsed strictly. ``{}`` if there are none. The text
+            itself if `is_custom`.
         arguments: The JSON text of the arguments, exactly as it came; ``""`` if the provider sent
             none, or sent them as a value and not as text.
+        is_custom: Whether the tool takes plain text, and no JSON.
         raw: The provider's own object, as the part began.
     """
 
@@ -127,12 +170,13 @@ class ToolCall:
     name: str
     input: Json
     arguments: str = ""
+    is_custom: bool = False
     raw: JsonObject = attrs.field(factory=empty_object, kw_only=True, eq=False, repr=False)
 
 
 @attrs.frozen
 class IncompleteToolCall:
-    """A call that never became one. It must not be made, and has no ``input`` to make it with.
+    """A call that has not become one. It must not be made, and has no ``input`` to make it with.
 
     Attributes:
         id: The provider's name for the call.
@@ -140,7 +184,11 @@ class IncompleteToolCall:
         arguments: The text of the arguments, as far as it came.
         error: Why the arguments are not final though their end was seen: they are not JSON, or
             none came and the model may have been cut off. ``""`` if their end was not seen.
-        by_server: Whether it was the provider who was to make the call.
+        by_server: Whether it is the provider who makes the call.
+        is_custom: Whether the tool takes plain text, and no JSON.
+        preview: The arguments as far as they came, as a value: to be looked at, never to be used.
+            It follows the rules of `trio_stream.partial_json`: texts and lists may go on, numbers
+            and literals are final. `None` if no value has begun.
         raw: The provider's own object, as the part began.
     """
 
@@ -149,6 +197,8 @@ class IncompleteToolCall:
     arguments: str = ""
     error: str = ""
     by_server: bool = False
+    is_custom: bool = False
+    preview: Json = attrs.field(default=None, kw_only=True, eq=False, repr=False)
     raw: JsonObject = attrs.field(factory=empty_object, kw_only=True, eq=False, repr=False)
 
 
@@ -207,6 +257,8 @@ class UnknownPart:
 
 Part: TypeAlias = (
     TextPart
+    | RefusalPart
+    | MediaPart
     | ThinkingPart
     | RedactedThinkingPart
     | ToolCall
@@ -274,6 +326,8 @@ class Message:
         stop_sequence: The stop sequence that the model wrote, if it was that.
         usage: What it cost.
         extra: What the provider said about the message that has no field here.
+        alternatives: The other answers, where more than one was asked for (``n``,
+            ``candidateCount``). They share the ``id``, ``model`` and ``usage`` of this one.
     """
 
     id: str = ""
@@ -285,6 +339,7 @@ class Message:
     stop_sequence: str | None = None
     usage: Usage = attrs.field(factory=Usage)
     extra: JsonObject = attrs.field(factory=empty_object, repr=False)
+    alternatives: tuple[Message, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -295,6 +350,11 @@ class Message:
     def text(self) -> str:
         """All text, joined."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def refusal(self) -> str:
+        """What the model said instead of an answer, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, RefusalPart))
 
     @property
     def thinking(self) -> str:

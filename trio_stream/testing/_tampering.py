@@ -45,13 +45,22 @@ _VALUES: tuple[Any, ...] = (
 
 
 def can_tamper(frame: object) -> bool:
-    """Whether a frame has a payload that can be tampered with: a ``data`` string."""
-    return attrs.has(type(frame)) and isinstance(getattr(frame, "data", None), str)
+    """Whether a frame has something to tamper with: a ``data`` string, or ``payload`` bytes."""
+    return attrs.has(type(frame)) and (
+        isinstance(getattr(frame, "data", None), str)
+        or isinstance(getattr(frame, "payload", None), bytes)
+    )
 
 
 def tamper(frame: Any, rng: random.Random) -> Any:
-    """Return a copy of ``frame`` whose data is cut, replaced, or wrong in one place."""
-    data: str = frame.data
+    """Return a copy of ``frame`` whose payload is cut, replaced, or wrong in one place."""
+    if hasattr(frame, "data"):
+        return attrs.evolve(frame, data=_tampered(frame.data, rng))
+    text = _tampered(frame.payload.decode("utf-8", "replace"), rng)
+    return attrs.evolve(frame, payload=text.encode("utf-8", "surrogatepass"))
+
+
+def _tampered(data: str, rng: random.Random) -> str:
     match rng.randrange(8):
         case 0:
             data = data[: rng.randint(0, len(data))]
@@ -64,7 +73,7 @@ def tamper(frame: Any, rng: random.Random) -> Any:
                 data = rng.choice(_TEXTS)
             else:
                 data = json.dumps(_with_one_wrong(payload, rng))
-    return attrs.evolve(frame, data=data)
+    return data
 
 
 def _with_one_wrong(payload: Any, rng: random.Random) -> Any:
