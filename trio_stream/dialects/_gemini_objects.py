@@ -78,9 +78,9 @@ _STATUSES: Final[Mapping[str, int]] = {
     "DEADLINE_EXCEEDED": 504,
 }
 
-# What a part has beside the one field that says what it is.
+# What a part that is more than text has beside the one field that says what it is.
 _BESIDES: Final = frozenset(
-    {"thought", "thoughtSignature", "partMetadata", "videoMetadata", "mediaResolution"}
+    {"text", "thought", "thoughtSignature", "partMetadata", "videoMetadata", "mediaResolution"}
 )
 
 
@@ -99,7 +99,7 @@ def stop_word(reason: str, *, called: bool) -> StopReason:
 
 
 def data_field(part: JsonObject) -> str:
-    """Return the name of the field that says what a part is; ``""`` if there is none."""
+    """Return the name of the field that says what a part is; ``""`` if it is text or nothing."""
     return next((name for name in part if name not in _BESIDES), "")
 
 

@@ -157,13 +157,13 @@ class SSEMessageDecoder(MessageDecoder[ServerSentEvent | Comment | UnframedText]
         elif type(frame) is UnframedText:
             self._read_unframed(frame.text, out)
         elif type(frame) is Comment:
-            self._read_comment(frame.text)
+            self._read_comment(frame.text, out)
 
     @abstractmethod
     def _read_event(self, event: ServerSentEvent, out: list[MessageItem]) -> None:
         """Append the items of one event; see `_read`. The event ``error`` must raise."""
 
-    def _read_comment(self, text: str) -> None:
+    def _read_comment(self, text: str, out: list[MessageItem]) -> None:
         """Look at a comment. Most providers say nothing with them."""
 
     def _read_unframed(self, text: str, out: list[MessageItem]) -> None:

@@ -16,9 +16,10 @@ its ID; failing that, the one that was last written to.
 the call begins another. Otherwise, what counts is whether the call's arguments are whole: after a
 whole JSON object nothing but white space can follow, so what brings an ID or a name and more is
 another call; and while they are not whole, an ID that changes is only a server that makes one up
-for each delta. Only if there is no index to go by does the ID decide. So two calls are never read
-as one, unless not one of index, ID, name and text tells them apart; and then the text of both is
-no JSON, and nothing is called.
+for each delta. Only if there is no index to go by does the ID decide. So the texts of two calls are
+never read as one, unless not one of index, ID, name and text tells them apart; and then they are
+no JSON together, and nothing is called. One thing cannot be told from an ID that changes: a call
+without arguments, before another of the same tool and under the same index. It is read as that one.
 
 *When is a call finished?* At the ``finish_reason`` at the latest. But a tool should start as soon
 as its call is whole: so when another block begins, the call that was written to last is finished
@@ -43,6 +44,7 @@ from ._json import (
     get_optional_string,
 )
 from ._open_parts import OpenToolCall
+from ._openai_chat_objects import is_news
 from .message import IncompleteToolCall, ServerToolCall, ToolCall
 
 __all__ = ["Call", "CallDelta", "Calls", "read_call_delta", "read_function_call"]
@@ -241,7 +243,7 @@ class Call:
         if not delta.id or delta.id != self.id:
             return False
         if delta.given is not None:
-            return bool(delta.given == self._given)
+            return not is_news(delta.given, self._given)
         return (
             len(delta.arguments) == self._length > 0
             and self._is_whole()

@@ -360,20 +360,19 @@ class _Decoder(SSEMessageDecoder):
     def _read_part(
         self, answer: _Answer, part: JsonObject, path: str, out: list[MessageItem]
     ) -> None:
-        text = part.get("text")
-        if type(text) is str:
-            self._read_text(answer, part, text, path, out)
-            return
-        name = data_field(part)
+        if len(part) > 1:
+            part = {name: value for name, value in part.items() if value is not None}
+        name = "" if "text" in part and len(part) == 1 else data_field(part)
+        text = get_optional_string(part, "text", path) or ""
+        if name and text:  # two in one: neither may get lost
+            self._read_text(answer, {"text": text}, text, path, out)
         match name:
+            case "":
+                self._read_text(answer, part, text, path, out)
             case "functionCall":
                 self._read_call(answer, part, path, out)
             case "inlineData":
                 self._read_media(answer, part, path, out)
-            case "" | "text":
-                get_optional_string(part, "text", path)
-                if "thoughtSignature" in part:
-                    self._read_text(answer, part, "", path, out)
             case _:
                 opened, is_known = open_other_part(part, name, path)
                 self._unknown_events += not is_known

@@ -20,9 +20,10 @@ when it is whole, is told in `_openai_chat_calls`. Deltas that add nothing, such
 *Ends.* The terminal marker is ``[DONE]``. A stream that ends without it is truncated, unless every
 answer has its reason and no block is open: the message is whole then. Many servers send no
 ``[DONE]``, and what follows the reason, such as the usage, is read as long as it comes. Others send
-``[DONE]`` and no reason. Then the message is whole, for the stop reason ``"other"``; but what the
-model may have been cut in, it was cut in: a call is made only if its arguments cannot go on. With
-``strict`` such a stream is truncated.
+``[DONE]`` and no reason. Then the message is whole, with the stop reason ``"other"`` unless a call
+or a refusal says better; but it is not known that the model was not cut off, so a call is made only
+if its arguments came and cannot go on. With ``strict`` such a stream is truncated. ``[DONE]``
+before any chunk is the end of nothing: the stream is truncated in any case.
 
 *Calls at the end.* After ``stop`` or ``tool_calls`` the calls are final, and one without arguments
 has none. After ``length``, ``content_filter`` or a word that nobody knows, the last may have been
@@ -46,7 +47,7 @@ from typing import Any, ClassVar
 import attrs
 
 from ..errors import InBandError, StreamTruncatedError
-from ..framing import SSE, Comment, Framing, ServerSentEvent, UnframedText
+from ..framing import SSE, Framing, ServerSentEvent
 from ._contract import Decoder
 from ._json import (
     Json,
@@ -195,18 +196,11 @@ class _Decoder(SSEMessageDecoder):
 
     # Frames.
 
-    def _read(
-        self, frame: ServerSentEvent | Comment | UnframedText, out: list[MessageItem]
-    ) -> None:
-        if type(frame) is ServerSentEvent:
-            self._read_event(frame, out)
-        elif type(frame) is Comment:
-            error = read_comment_error(frame.text)
-            if error is not None:
-                raise error
-            out.append(Ping())
-        else:
-            super()._read(frame, out)
+    def _read_comment(self, text: str, out: list[MessageItem]) -> None:
+        error = read_comment_error(text)
+        if error is not None:
+            raise error
+        out.append(Ping())
 
     def _read_event(self, event: ServerSentEvent, out: list[MessageItem]) -> None:
         self._event = event
