@@ -1,4 +1,4 @@
-"""The command line: ``trio-stream tail URL`` and ``trio-stream demo``.
+"""The command line: ``trio-stream tail URL``, ``trio-stream chat`` and ``trio-stream demo``.
 
 Exit codes:
 

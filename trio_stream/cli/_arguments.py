@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from typing import Any
 
 from ._exit import EXIT_CODES
 from ._fields import FieldPath, parse_path
@@ -31,6 +32,29 @@ examples:
       -d @request.json --field delta.text --join
 
 """
+
+_CHAT = """\
+Ask a language model, and print its answer as it comes.
+
+The prompt is taken from the arguments, or else from stdin. If there is none and stdin is a
+terminal, it is a conversation: Ctrl-C breaks an answer off, Ctrl-D ends it.
+The key is taken from the environment: ANTHROPIC_API_KEY, OPENAI_API_KEY, or GOOGLE_API_KEY or
+GEMINI_API_KEY.
+How the answer ended is told on stderr, in the last line.
+"""
+
+_CHAT_EXAMPLES = """\
+examples:
+  trio-stream chat --mock "Who are you?"
+  trio-stream chat --model $MODEL "Tell me about Trio." > answer.txt
+  trio-stream chat --provider openai --base-url http://localhost:11434/v1 --model llama3.2 < prompt
+  trio-stream chat --model $MODEL --body '{"temperature": 0}' --json "Hi" \\
+      | jq -rj '.TextDelta.text // empty'
+
+"""
+
+# Those of `.chat`, which is imported only when it is needed.
+_PROVIDERS = ("anthropic", "openai", "openai-responses", "gemini")
 
 _TIMEOUTS = {
     "idle": "no byte at all (default: 300)",
@@ -65,6 +89,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_selection(tail)
     _add_form(tail)
     _add_timeouts(tail)
+    _add_chat(commands)
     demo = commands.add_parser(
         "demo",
         help="watch streams arrive; no key, no network",
@@ -73,6 +98,34 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--fast", action="store_true", help="as fast as it goes")
     return parser
+
+
+def _add_chat(commands: Any) -> None:
+    chat: argparse.ArgumentParser = commands.add_parser(
+        "chat",
+        help="ask a language model, and see the answer as it comes",
+        usage="trio-stream chat [options] [PROMPT ...]",
+        description=_CHAT,
+        epilog=_CHAT_EXAMPLES + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    chat.set_defaults(fail=chat.error)
+    chat.add_argument("prompt", metavar="PROMPT", nargs="*", help="default: stdin")
+    add = chat.add_argument_group("whom to ask").add_argument
+    text = "whose format to speak (default: anthropic)"
+    add("--provider", choices=_PROVIDERS, default="anthropic", help=text)
+    add("--model", metavar="NAME", help="which model; needed unless it is --mock")
+    add("--base-url", metavar="URL", help="where the service is, as its SDKs take it")
+    add("--mock", action="store_true", help="a scripted server on this machine: no key, no network")
+    add = chat.add_argument_group("what to ask for").add_argument
+    add("--system", metavar="TEXT", help="the system prompt")
+    add("--max-tokens", metavar="N", type=_count, help="how long the answer may get")
+    add("--thinking", action="store_true", help="ask for thoughts, and show them on stderr")
+    add("--body", metavar="JSON", help="an object with more fields of the request's body")
+    add = chat.add_argument_group("in which form").add_argument
+    text = 'JSON Lines, one for each item, such as {"TextDelta":{"index":0,"text":"Hel"}}'
+    add("--json", action="store_true", help=text)
+    _add_timeouts(chat)
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:

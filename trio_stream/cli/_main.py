@@ -58,6 +58,16 @@ def _run(arguments: Sequence[str] | None) -> int:
             parsed.fail(str(error))  # exits
             raise
         return trio.run(tail, options)
+    if parsed.command == "chat":
+        # It brings the formats of all providers.
+        from .chat import chat, chat_options  # noqa: PLC0415
+
+        try:
+            asked = chat_options(parsed)
+        except ValueError as error:
+            parsed.fail(str(error))  # exits
+            raise
+        return trio.run(chat, asked)
     if parsed.command == "demo":
         # It brings a server and, where it is installed, rich.
         from .demo import demo  # noqa: PLC0415

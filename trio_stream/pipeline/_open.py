@@ -20,7 +20,7 @@ import trio
 
 from ..config import StreamConfig
 from ..connection import AsyncClient, Connection, RequestSpec, connect, own_client, refuse
-from ..dialects import Assembler, Decoder, Dialect
+from ..dialects import Assembler, Decoder, Dialect, Message, MessageItem
 from ..errors import StreamError
 from ..framing import Framing, RawBytes, accept_header, select_framing
 from ..items import Collector, item_decoder
@@ -28,6 +28,7 @@ from ..outcome import Ending, StreamOutcome, Timings
 from ._ending import ending_of_exit, ending_of_fault
 from ._receiver import StreamReceiver
 from ._stages import Stages
+from ._structured import Draft, Structured, StructuredAnswer
 
 __all__ = ["open_stream"]
 
@@ -55,6 +56,44 @@ def open_stream(
     last_event_id: str = "",
     config: StreamConfig = ...,
 ) -> AbstractAsyncContextManager[StreamReceiver[T, R]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    dialect: Dialect[MessageItem, Message],
+    item: type[T] | Callable[[bytes], T],
+    client: AsyncClient | None = None,
+    params: Any = None,
+    headers: Any = None,
+    json: Any = None,
+    content: Any = None,
+    data: Any = None,
+    files: Any = None,
+    last_event_id: str = "",
+    config: StreamConfig = ...,
+) -> AbstractAsyncContextManager[StreamReceiver[Draft, StructuredAnswer[T]]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    dialect: Dialect[MessageItem, Message],
+    item: Any,
+    client: AsyncClient | None = None,
+    params: Any = None,
+    headers: Any = None,
+    json: Any = None,
+    content: Any = None,
+    data: Any = None,
+    files: Any = None,
+    last_event_id: str = "",
+    config: StreamConfig = ...,
+) -> AbstractAsyncContextManager[StreamReceiver[Draft, StructuredAnswer[Any]]]: ...
 
 
 @overload
@@ -152,7 +191,10 @@ def open_stream(
             TypedDict, union, enum, …), a mapping of event names to types, or a callable that is
             given the data as `bytes`. `None`: the frames themselves.
         framing: The wire format. `None`: what the response's ``Content-Type`` says.
-        dialect: A provider's grammar, in place of ``item`` and ``framing``.
+        dialect: A provider's grammar, in place of ``framing``. With an ``item`` beside it, the
+            answer of the model is one JSON document of that type (or `JSONSchema`), which grows
+            live: the items are `Draft`, the result is a `StructuredAnswer`. An answer that is not
+            whole, does not fit, or is a refusal ends in a `BadItemError`.
         last_event_id: Where to go on; sent as ``Last-Event-ID``.
         config: Timeouts, limits, callbacks.
 
@@ -165,13 +207,15 @@ def open_stream(
         TypeError: ``item`` is nothing that JSON can be read into, or ``client`` is no client.
         ValueError: Arguments that do not go together.
     """
-    if dialect is not None and (item is not None or framing is not None):
-        raise ValueError("a dialect has its own items and framing: give either it or them")
+    if dialect is not None and framing is not None:
+        raise ValueError("a dialect has its own framing: give either it or a framing")
     if item is not None and isinstance(framing, RawBytes):
         raise ValueError("pieces of raw bytes are no items: leave the item type or the framing out")
-    framing = dialect.framing if dialect is not None else framing
     grammar: _Grammar[Any, Any]
     if dialect is not None:
+        if item is not None:
+            dialect = Structured(dialect, item)
+        framing = dialect.framing
         grammar = _Grammar(framing, dialect.decoder(), dialect.assembler())
     else:
         decoder: Decoder[Any] = item_decoder(item, on_bad_item=config.on_bad_item)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, final
 
 import attrs
 import trio
 
+from ..dialects import MessageAssembler, MessageItem, ToolCall
 from ..errors import LimitExceededError, StreamError
 from ..outcome import Ending, StreamOutcome, StreamState, Timings
 from ._ending import ending_of_exit, ending_of_fault, is_forgiven
 from ._stage import Interrupted
+from ._views import TextView, ToolCallView
 
 if TYPE_CHECKING:
     from ..config import StreamConfig
@@ -74,6 +77,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         self._outcome: StreamOutcome[R] | None = None
         # Set when the rest is folded in at the end, so that `snapshot` stays what was delivered.
         self._delivered: tuple[R] | None = None
+        self._other_answers: set[int] = set()
 
     # ---- receiving -----------------------------------------------------------------------------
 
@@ -160,6 +164,38 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             error.outcome = outcome
             raise error
         return outcome.value
+
+    def text(self: StreamReceiver[MessageItem, Any]) -> AsyncIterator[str]:
+        """Iterate over the text of a message, in the pieces in which it comes.
+
+        ::
+
+            async for piece in rx.text():
+                print(piece, end="", flush=True)
+
+        It receives from this receiver: items that are no text are received and passed over, and
+        count as delivered. It ends, fails and is cancelled as the receiver is; whoever leaves it
+        can go on with the receiver, or with another view.
+
+        If more than one answer was asked for, only the first is shown. The pieces are never empty.
+        Together they are `Message.text`, unless the model goes back to an earlier part, or its
+        provider states in the end another text than it has sent.
+
+        Raises:
+            TypeError: The items are not those of a message: the stream has no dialect, or another.
+        """
+        return TextView(self, self._answers("text"))
+
+    def tool_calls(self: StreamReceiver[MessageItem, Any]) -> AsyncIterator[ToolCall]:
+        """Iterate over the tool calls of a message, each as soon as it is whole.
+
+        Calls that cannot be made, since they were cut or their arguments are no JSON, are not
+        shown; `Message.parts` has them. For the rest see `text`.
+
+        Raises:
+            TypeError: As for `text`.
+        """
+        return ToolCallView(self, self._answers("tool_calls"))
 
     async def aclose(self) -> None:
         """Leave the stream: stop its tasks and close its response. Idempotent.
@@ -303,6 +339,15 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         items.reverse()
         self._batch = items
         return items
+
+    def _answers(self, view: str) -> set[int]:
+        assembler: object = self._assembler
+        if not isinstance(assembler, MessageAssembler):
+            raise TypeError(
+                f"{view}() needs the items of a message: open the stream with the dialect of a "
+                "language model, and without an item type"
+            )
+        return self._other_answers
 
     def _refuse(self) -> NoReturn:
         if self._closed:
