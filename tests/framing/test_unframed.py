@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import os
 import tracemalloc
 from itertools import repeat
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -280,3 +282,21 @@ def test_limit_is_on_by_default() -> None:
     assert parser.feed((DEFAULT_MAX_BYTES - 2) * b"x") == []
     with pytest.raises(LimitExceededError):
         parser.feed(b"x")
+
+
+# --- recorded streams -----------------------------------------------------------------------------
+
+CORPORA = os.environ.get("TRIO_STREAM_CORPORA")
+RECORDED = sorted(Path(CORPORA or "/nowhere", "recorded").glob("*.sse"))
+
+
+@pytest.mark.skipif(CORPORA is None, reason="TRIO_STREAM_CORPORA is not set")
+def test_recorded_streams_have_no_such_text() -> None:
+    """No line of a real stream is mistaken: the frames are those of the standard."""
+    assert len(RECORDED) == 115
+    for path in RECORDED:
+        body = path.read_bytes()
+        frames = read(SSEParser(), [body])
+
+        assert read(make(), [body]) == frames, path.stem
+        assert read(make(), pieces_of(body, 1400)) == frames, path.stem

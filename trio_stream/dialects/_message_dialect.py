@@ -21,7 +21,7 @@ from ..framing import (
 )
 from ._assembler import MessageAssembler
 from ._contract import Decoder, Dialect
-from ._json import Misfit, parse_json
+from ._json import JsonObject, Misfit, parse_json
 from ._open_parts import OpenPart
 from .items import BlockFinished, BlockStarted, MessageItem
 from .message import Message
@@ -160,7 +160,7 @@ class SSEMessageDecoder(MessageDecoder[ServerSentEvent | Comment | UnframedText]
             self._read_comment(frame.text, out)
 
     @abstractmethod
-    def _read_event(self, event: ServerSentEvent, out: list[MessageItem]) -> None:
+    def _read_event(self, event: ServerSentEvent, out: list[MessageItem], /) -> None:
         """Append the items of one event; see `_read`. The event ``error`` must raise."""
 
     def _read_comment(self, text: str, out: list[MessageItem]) -> None:
@@ -170,12 +170,11 @@ class SSEMessageDecoder(MessageDecoder[ServerSentEvent | Comment | UnframedText]
         # What is not framed is the JSON of an error, or not part of the stream that was asked
         # for: an answer in one piece, a page of a proxy.
         try:
-            value = parse_json(text)
+            value: JsonObject | list[JsonObject] = parse_json(text)  # if it is one
         except ValueError as exc:
             raise Misfit("$", f"text outside of any event, and not JSON: {exc}") from exc
-        if isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, dict) and "error" in value:
+        first = value[0] if type(value) is list and value else value
+        if type(first) is dict and "error" in first:
             self._read_event(ServerSentEvent("error", text), out)
         raise Misfit("$", "JSON outside of any event")
 
