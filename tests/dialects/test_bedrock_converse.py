@@ -741,6 +741,32 @@ def test_server_sent_events(form: Any) -> None:
     assert Run(stream).items == run(*EVERYTHING).items
 
 
+def test_null_members_of_a_union() -> None:
+    """What a proxy writes as null, as it does with typed objects, is not there: no failure."""
+    others = {"messageStart": None, "internalServerException": None, "error": None}
+    empty = {"text": None, "toolUse": None, "reasoningContent": None}
+    reasoning = {"text": "a", "signature": None, "redactedContent": None}
+
+    def with_nulls(event: Event) -> ServerSentEvent:
+        return ServerSentEvent(data=json.dumps(others | dict([event])))
+
+    def blocks(**nulls: Any) -> list[Event]:
+        thought = reasoning if nulls else {"text": "a"}
+        return [
+            block_delta(0, **nulls | {"reasoningContent": thought}),
+            block_stop(0),
+            block_delta(1, **nulls | {"text": "b"}),
+            block_stop(1),
+            *tool_block(2),
+            message_stop(),
+        ]
+
+    result = Run([with_nulls(each) for each in blocks(**empty)])
+
+    assert result.error is None
+    assert result.items == run(*blocks()).items
+
+
 @pytest.mark.parametrize(
     "failure",
     [

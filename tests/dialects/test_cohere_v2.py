@@ -342,6 +342,23 @@ def test_broken_arguments(arguments: str, *, closed: bool) -> None:
     assert part.error
 
 
+def test_field_of_the_other_kind_may_be_empty() -> None:
+    """Servers that send both fields of a content say with the empty one nothing."""
+    message = whole(
+        content_start(0, "thinking", thinking="", text=""),
+        content_delta(0, thinking="a", text=""),
+        content_delta(0, thinking="", text=""),
+        event("content-end", index=0),
+        content_start(1),
+        content_delta(1, text="b", thinking=""),
+        content_delta(1, text="", thinking=""),
+        event("content-end", index=1),
+        end(),
+    )
+
+    assert (message.thinking, message.text) == ("a", "b")
+
+
 def test_citations() -> None:
     """Citations go with the text that they name, or that is open; others with the message."""
     done = run(
@@ -462,6 +479,8 @@ def test_unknown_events_are_kept(stray: ServerSentEvent) -> None:
         ([START, call_start(0), call_start(0)], "$.index"),
         ([START, content_start(0), content_delta(0, thinking="a")], "$.delta"),
         ([START, content_start(0), content_delta(0, text=1)], "$.delta.message.content.text"),
+        ([START, content_start(0), content_delta(0, text="a", thinking="b")],
+         "$.delta.message.content"),
         ([START, event("content-start", index=0)], "$.delta"),
         ([START, event("content-start", {}, index=0)], "$.delta.message.content"),
         ([START, event("tool-plan-delta", {})], "$.delta.message.tool_plan"),

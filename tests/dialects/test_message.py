@@ -423,6 +423,15 @@ def test_given_arguments_count_only_without_text() -> None:
     assert spoken.finished() == ToolCall("1", "f", {"b": 2}, '{"b": 2}')
 
 
+@pytest.mark.parametrize("value", [float("nan"), {"a": [float("inf")]}, {"a": -float("inf")}])
+def test_given_arguments_must_be_json(value: object) -> None:
+    """Arguments that came as a value are held to the standard too: no ``NaN``, no ``Infinity``."""
+    part = OpenToolCall(IncompleteToolCall("1", "f"), value).finished()
+
+    assert isinstance(part, IncompleteToolCall)
+    assert part.error.startswith("the arguments are not JSON")
+
+
 def test_server_calls_stay_server_calls() -> None:
     """A call of the provider is a `ServerToolCall` when final, and says so when it is not."""
     start = IncompleteToolCall("1", "search", by_server=True)

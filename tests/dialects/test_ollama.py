@@ -342,6 +342,14 @@ def test_error_line(error: object) -> None:
     assert result.message.parts == (TextPart("Hi", finished=False),)
 
 
+def test_null_is_no_error() -> None:
+    """A line of an answer that says that there is no error reports none."""
+    result = whole(chat("Hi") | {"error": None}, done(error=None))
+
+    assert result.message.text == "Hi"
+    assert "error" not in result.message.extra
+
+
 @pytest.mark.parametrize("error", [None, "", 7, [], {}, {"message": 7}])
 def test_broken_error_line(error: object) -> None:
     """A broken report of a failure is still one."""

@@ -528,6 +528,8 @@ def test_logprobs_are_gathered() -> None:
     }
     assert "logprobs" not in run(chunk(choice(content="a") | tokens("a"))).message.extra
     assert "logprobs" in run(chunk(choice(content="a") | tokens("a")), DONE).message.extra
+    late = run(*(chunk(choice(reason="stop") | tokens(word)) for word in "ab"), DONE)
+    assert late.message.extra["logprobs"] == {"content": [{"token": "a"}, {"token": "b"}]}
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,20 @@ TWO: dict[str, list[Chunk]] = {
         calls(call(0, "", "b", "now")),
         calls(call(0, "{}", "")),
     ],
+    "index always 0, mixed": [
+        calls(call(0, '{"x"', "a", "add"), call(0, "{", "b", "now")),
+        calls(call(0, ": 1}", "a"), call(0, "}", "b")),
+    ],
+    "sent again, under another index": [
+        calls(call(0, TEXT, "a", "add")),
+        calls(call(0, "{}", "b", "now")),
+        calls(call(0, TEXT, "a", "add"), call(1, "{}", "b", "now")),
+    ],
+    "sent again, now with an index": [
+        calls(call(None, TEXT, "a", "add")),
+        calls(call(None, "{}", "b", "now")),
+        calls(call(0, TEXT, "a", "add"), call(1, "{}", "b", "now")),
+    ],
     "index and ID always 0 and empty": [
         calls(call(0, TEXT, "", "add")),
         calls(call(0, "{}", "", "now")),
@@ -204,6 +218,18 @@ def test_no_cut_makes_a_call(name: str) -> None:
         assert result.message.tool_calls == tuple(
             part for part in result.message.parts if isinstance(part, ToolCall)
         )
+
+
+def test_one_id_for_all_calls() -> None:
+    """Calls that all have one ID are told by their indexes and names, mixed or whole."""
+    mixed = [
+        calls(call(0, '{"x"', "a", "add"), call(1, "{", "a", "now")),
+        calls(call(0, ": 1}", "a"), call(1, "}", "a")),
+    ]
+    at_once = [calls(call(0, TEXT, "a", "add")), calls(call(1, TEXT, "a", "now"))]
+
+    assert made_of(*mixed) == [("a", "add", ADD), ("a", "now", {})]
+    assert made_of(*at_once) == [("a", "add", ADD), ("a", "now", ADD)]
 
 
 def test_whole_calls_in_the_chunk_that_finishes() -> None:

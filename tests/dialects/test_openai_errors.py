@@ -48,6 +48,18 @@ JSON = st.recursive(
             StreamErrorType.CLIENT_ERROR,
         ),
         (
+            {"code": "data_residency_mismatch"},
+            400,
+            "data_residency_mismatch",
+            StreamErrorType.CLIENT_ERROR,
+        ),
+        (
+            {"code": "misalignment_policy_violation"},
+            400,
+            "misalignment_policy_violation",
+            StreamErrorType.CLIENT_ERROR,
+        ),
+        (
             {"code": "invalid_image_format"},
             400,
             "invalid_image_format",

@@ -1106,6 +1106,38 @@ def test_terminal_event_with_new_ids() -> None:
     assert result.message.text == "Hello"
 
 
+def test_terminal_event_with_new_ids_and_call_ids() -> None:
+    """A call that comes under new names in the terminal event is not handed out a second time."""
+    first, second = call('{"n": 1}', "call_1"), call('{"n": 2}', "call_2", id="fc_2")
+    renamed = [first | {"id": "x", "call_id": "y"}, second | {"id": "z", "call_id": "u"}]
+    result = run(
+        CREATED,
+        *(added(first, 0), done(first, 0)),
+        *(added(second, 1), done(second, 1)),
+        completed(*renamed),
+    )
+
+    assert [each.id for each in result.message.tool_calls] == ["call_1", "call_2"]
+    assert len(result.parts) == 2
+
+
+@pytest.mark.parametrize("index", [None, 0])
+@pytest.mark.parametrize("name", ["", "new"])
+@pytest.mark.parametrize("output", [True, False])
+def test_end_of_a_call_is_known_by_its_call_id(
+    index: int | None, name: str, *, output: bool
+) -> None:
+    """Where neither index nor ID tells which call has ended, its ``call_id`` does: none twice."""
+    calls = [call('{"n": 1}', "call_1"), call('{"n": 2}', "call_2")]
+    starts = [added(each | {"arguments": "", "id": name and f"a{name}"}, index) for each in calls]
+    ends = [done(each | {"id": name and f"b{name}"}, index) for each in calls]
+    result = run(CREATED, *starts, *ends, completed(*(calls if output else [])))
+
+    assert [each.id for each in result.message.tool_calls] == ["call_1", "call_2"]
+    assert [each.input for each in result.message.tool_calls] == [{"n": 1}, {"n": 2}]
+    assert len(result.parts) == 2
+
+
 def test_no_output_in_the_terminal_event() -> None:
     """What was streamed counts if the terminal event's output is empty or missing."""
     empty = run(*TEXT_STREAM[:-1], completed())

@@ -49,6 +49,24 @@ def folded(items: list[MessageItem], *, strict: bool = False) -> MessageAssemble
     return assembler
 
 
+def test_snapshot_is_linear_in_the_answers() -> None:
+    """A snapshot asks once whether all answers are complete, however many there are."""
+    asked: list[bool] = []
+
+    class Asked(MessageAssembler):
+        @property
+        def complete(self) -> bool:
+            asked.append(super().complete)
+            return asked[-1]
+
+    assembler = Asked()
+    for index in range(50):
+        assembler.fold(MessageDelta("end_turn", choice=index))
+
+    assert len(assembler.snapshot().alternatives) == 49
+    assert asked == [True]
+
+
 def test_answers_are_kept_apart() -> None:
     """The first answer is the message; each other one is a message of its own among its parts."""
     message = folded(TWO_ANSWERS).snapshot()

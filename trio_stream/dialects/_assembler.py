@@ -107,17 +107,20 @@ class MessageAssembler:
         parts: dict[int, list[Part]] = {choice: [] for choice in sorted(self._answers)}
         for index, (choice, part) in sorted(self._parts.items()):
             parts[choice].append(self._open[index].unfinished() if index in self._open else part)
-        messages = [self._message(choice, each) for choice, each in parts.items()]
+        complete = self.complete  # asks every answer
+        messages = [
+            self._message(choice, each, complete=complete) for choice, each in parts.items()
+        ]
         return attrs.evolve(messages[0], extra=self._extra.copy(), alternatives=tuple(messages[1:]))
 
-    def _message(self, choice: int, parts: list[Part]) -> Message:
+    def _message(self, choice: int, parts: list[Part], *, complete: bool) -> Message:
         answer = self._answers[choice]
         return Message(
             id=self._head.id,
             model=self._model,
             role=self._head.role,
             parts=tuple(parts),
-            stop_reason=(answer.stop_reason or "other") if self.complete else "incomplete",
+            stop_reason=(answer.stop_reason or "other") if complete else "incomplete",
             provider_stop_reason=answer.provider_stop_reason,
             stop_sequence=answer.stop_sequence,
             usage=self._usage,

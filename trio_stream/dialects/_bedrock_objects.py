@@ -111,6 +111,16 @@ class _Gathered(OpenPart):
         return self._become([delta[self._kind] for delta in self._pieces.finished().deltas])
 
 
+def _without_nulls(union: JsonObject) -> JsonObject:
+    """Return a union without what it is not, if it is anything.
+
+    Proxies that write typed objects send the other members as null.
+    """
+    if None not in union.values():
+        return union
+    return {kind: value for kind, value in union.items() if value is not None} or union
+
+
 # --- blocks: what their start says ---------------------------------------------------------------
 
 
@@ -158,7 +168,7 @@ def open_block(start: JsonObject, path: str) -> tuple[OpenPart | None, bool]:
     No part: the first delta will tell what the block is.
     """
     unknown = ""
-    for kind in start:
+    for kind in _without_nulls(start):
         opener = _STARTS.get(kind)
         if opener is not None:
             return opener(start, path), True
@@ -231,6 +241,7 @@ _DELTAS: Final[Mapping[str, Callable[[JsonObject, int], _Items]]] = {
 def read_delta(delta: JsonObject, place: int, part: OpenPart) -> _Items:
     """Read an addition to an open part, and add it; `None` if its kind is unknown."""
     items: _Items = None
+    delta = _without_nulls(delta)
     if type(part) is OpenUnknown:
         items = [UnknownDelta(place, delta)]
     else:
@@ -248,7 +259,7 @@ def read_delta(delta: JsonObject, place: int, part: OpenPart) -> _Items:
 
 def open_for_delta(delta: JsonObject) -> tuple[OpenPart, bool]:
     """Open the block whose first delta this is; return its part, and whether its kind is known."""
-    for kind in delta:
+    for kind in _without_nulls(delta):
         match kind:
             case "text" | "citation":
                 return OpenText(TextPart(finished=False)), True
@@ -264,7 +275,8 @@ def open_for_delta(delta: JsonObject) -> tuple[OpenPart, bool]:
 
 
 def _open_reasoning(delta: JsonObject) -> OpenPart:
-    if "redactedContent" in get_object(delta, "reasoningContent", "$.delta"):
+    reasoning = get_object(delta, "reasoningContent", "$.delta")
+    if reasoning.get("redactedContent") is not None:
         return _Gathered("redactedContent", {}, _redacted)
     return OpenThinking(ThinkingPart(finished=False))
 

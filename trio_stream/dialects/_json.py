@@ -14,6 +14,7 @@ __all__ = [
     "Json",
     "JsonObject",
     "Misfit",
+    "check_strict_json",
     "empty_object",
     "get_int",
     "get_object",
@@ -82,6 +83,18 @@ def parse_strict_json(text: str) -> Json:
     """
     try:
         return _strict_decoder.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def check_strict_json(value: Json) -> None:
+    """Make sure that RFC 8259 allows a value that `parse_json` made: no ``NaN`` anywhere in it.
+
+    Raises:
+        ValueError: It does not, or it is nested too deeply to be looked at.
+    """
+    try:
+        json.dumps(value, allow_nan=False)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ..partial_json import PartialJSON
-from ._json import Json, JsonObject, parse_strict_json
+from ._json import Json, JsonObject, check_strict_json, parse_strict_json
 from .items import (
     BlockDelta,
     CitationDelta,
@@ -285,8 +285,14 @@ class OpenToolCall(OpenPart):
                 value = parse_strict_json(arguments)
             except ValueError as exc:
                 return self.refused(f"the arguments are not JSON: {exc}")
+        elif self._given is None:
+            value = {}
         else:
-            value = {} if self._given is None else self._given
+            value = self._given
+            try:
+                check_strict_json(value)
+            except ValueError as exc:
+                return self.refused(f"the arguments are not JSON: {exc}")
         if start.by_server:
             return ServerToolCall(start.id, start.name, value, arguments, raw=start.raw)
         return ToolCall(start.id, start.name, value, arguments, start.is_custom, raw=start.raw)

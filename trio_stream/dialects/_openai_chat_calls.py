@@ -9,8 +9,8 @@ other. Its imitators leave out the index, the ID or both, repeat name and ID in 
 send them null or empty, make up a new ID for each delta, call every call number 0, or mix the
 deltas of several calls. What a delta means is decided here, by three questions.
 
-*Which call does it point at?* (`Calls.find`) The one at its index; without an index, the one with
-its ID; failing that, the one that was last written to.
+*Which call does it point at?* (`Calls.find`) The one at its index, unless its ID is that of
+another; without an index, the one with its ID; failing that, the one that was last written to.
 
 *Does it continue that call, or begin another?* (`Call.is_other`) A name that is not the name of
 the call begins another. Otherwise, what counts is whether the call's arguments are whole: after a
@@ -160,7 +160,7 @@ class Call:
             bool(delta.name)
             and delta.has_arguments
             and self._is_whole()
-            and not self._is_repeated_by(delta)
+            and not self.is_repeated_by(delta)
         )
 
     def add(self, delta: CallDelta) -> str:
@@ -169,7 +169,7 @@ class Call:
         Raises:
             Misfit: It brings more than the call can take.
         """
-        if self._is_repeated_by(delta):
+        if self.is_repeated_by(delta):
             return ""
         if self.closed and delta.has_arguments:
             raise Misfit(delta.path, f"more arguments for the call {self.id!r}, which was whole")
@@ -238,9 +238,9 @@ class Call:
             return parser.is_complete
         return False
 
-    def _is_repeated_by(self, delta: CallDelta) -> bool:
+    def is_repeated_by(self, delta: CallDelta) -> bool:
         """Whether a delta sends the whole call a second time."""
-        if not delta.id or delta.id != self.id:
+        if not delta.id or delta.id != self.id or (delta.name and delta.name != self.name):
             return False
         if delta.given is not None:
             return not is_news(delta.given, self._given)
@@ -273,6 +273,12 @@ class Calls:
         if delta.index is None:
             return self._by_id.get(delta.id, last)
         call = self._by_index.get(delta.index)
+        named = self._by_id.get(delta.id)
+        if named is not None:
+            # Servers that give all calls one ID are told by their indexes.
+            is_meant = named.is_repeated_by(delta) if call is None else call.id != delta.id
+            if is_meant:
+                return named
         if call is None and last is not None and not last.has_index:
             return None if delta.id or delta.name else last
         return call

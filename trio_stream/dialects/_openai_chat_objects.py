@@ -273,15 +273,21 @@ def is_hollow(value: Json) -> bool:
 
 
 class Gathered:
-    """Fields that come in pieces, joined to what they are in an answer that is not streamed."""
+    """Fields that come in pieces, joined to what they are in an answer that is not streamed.
 
-    __slots__ = ("_pieces",)
+    Attributes:
+        has_more: Whether pieces came since somebody looked.
+    """
+
+    __slots__ = ("_pieces", "has_more")
 
     def __init__(self) -> None:
+        self.has_more = False
         self._pieces: dict[tuple[str, str], list[Json]] = {}
 
     def add(self, field: str, value: Json) -> None:
         """Take a piece: a list, or an object of lists."""
+        self.has_more = True
         fields: JsonObject = value
         if type(fields) is not dict:
             fields = {"": value}
@@ -294,10 +300,11 @@ class Gathered:
 
     def so_far(self) -> JsonObject:
         """Return the fields, as values that later pieces do not change."""
+        self.has_more = False
         fields: JsonObject = {}
         for (field, name), pieces in self._pieces.items():
             if name and pieces:
-                fields[field] = fields.get(field, {}) | {name: pieces.copy()}
+                fields.setdefault(field, {})[name] = pieces.copy()
         for (field, name), pieces in self._pieces.items():
             if not name and pieces:
                 fields[field] = pieces.copy()

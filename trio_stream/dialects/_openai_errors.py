@@ -35,6 +35,8 @@ _STATUS: Final[Mapping[str, int]] = {
     "responsibleaipolicyviolation": 400,
     "bio_policy": 400,
     "cyber_policy": 400,
+    "misalignment_policy_violation": 400,
+    "data_residency_mismatch": 400,
     "failed_precondition": 400,
     "failed_to_download_image": 400,
     "image_content_policy_violation": 400,

@@ -100,6 +100,11 @@ class Item:
     has_ended: bool = False
     _by_key: dict[int, Block] = attrs.field(factory=dict[int, Block])
 
+    @property
+    def call_id(self) -> str:
+        """The call's ID; ``""`` if it has none."""
+        return string_of(self.object, "call_id")
+
     def add_block(self, block: Block) -> None:
         """Add a part."""
         self.blocks.append(block)
@@ -121,12 +126,13 @@ _JOINED: Final = ("message", "reasoning")
 class Items:
     """All items of a response, and the rules that tell which one an event belongs to."""
 
-    __slots__ = ("_all", "_by_id", "_by_index", "_newest")
+    __slots__ = ("_all", "_by_call", "_by_id", "_by_index", "_newest")
 
     def __init__(self) -> None:
         self._all: list[Item] = []
         self._by_id: dict[str, Item] = {}
         self._by_index: dict[int, Item] = {}
+        self._by_call: dict[tuple[str, str], Item] = {}
         self._newest: dict[str, Item] = {}
 
     def add(self, item: Item, index: Json) -> None:
@@ -137,6 +143,8 @@ class Items:
             self._by_id[item.id] = item
         if type(index) is int:
             self._by_index[index] = item
+        if item.call_id:
+            self._by_call[item.kind, item.call_id] = item
 
     def find(self, kind: str, event: JsonObject, name: str) -> Item | None:
         """Return the item of this type that an event names.
@@ -179,6 +187,21 @@ class Items:
         item = self._newest.get(kind)
         return None if item is None or item.has_ended else item
 
+    def find_done(self, kind: str, event: JsonObject, object_: JsonObject) -> Item | None:
+        """Return the item of this type whose end an event tells: ``object_``.
+
+        The one that the event belongs to, unless only its index says so and another one is open
+        that is the same call: a call must not be handed out twice.
+        """
+        name, call_id = string_of(object_, "id"), string_of(object_, "call_id")
+        item = self.find_open(kind, event, name)
+        if item is not None and (
+            (name and item.id == name) or (item.call_id == call_id and not item.has_ended)
+        ):
+            return item
+        call = self._by_call.get((kind, call_id))
+        return item if call is None or call.has_ended else call
+
     def unfinished(self) -> list[Item]:
         """Return the items whose end was not seen."""
         return [item for item in self._all if not item.has_ended]
@@ -186,7 +209,8 @@ class Items:
     def match(self, output: list[JsonObject]) -> list[Item | None]:
         """Return which item each element of a response's ``output`` is; `None`: a new one.
 
-        Told by the ID; where that has changed, by the type, the call's ID and the order.
+        Told by the ID; where that has changed, by the type, the call's ID and the order; where
+        that has changed too (vllm-project/vllm#47916), by the type, the name and the order.
         """
         matches: list[Item | None] = [None] * len(output)
         taken: set[int] = set()
@@ -195,15 +219,17 @@ class Items:
             if item is not None and item.kind == element.get("type") and id(item) not in taken:
                 matches[place] = item
                 taken.add(id(item))
-        free: dict[tuple[Json, str], deque[Item]] = {}
-        for item in self._all:
-            if id(item) not in taken:
-                key = item.kind, string_of(item.object, "call_id")
-                free.setdefault(key, deque()).append(item)
-        for place, element in enumerate(output):
-            if matches[place] is None:
-                kind = string_of(element, "type")
-                queue = free.get((kind, string_of(element, "call_id"))) or free.get((kind, ""))
-                if queue:
-                    matches[place] = queue.popleft()
+        for field in ("call_id", "name"):
+            free: dict[tuple[str, str], deque[Item]] = {}
+            for item in self._all:
+                if id(item) not in taken:
+                    key = item.kind, string_of(item.object, field)
+                    free.setdefault(key, deque()).append(item)
+            for place, element in enumerate(output):
+                if matches[place] is None:
+                    kind = string_of(element, "type")
+                    queue = free.get((kind, string_of(element, field))) or free.get((kind, ""))
+                    if queue:
+                        item = matches[place] = queue.popleft()
+                        taken.add(id(item))
         return matches

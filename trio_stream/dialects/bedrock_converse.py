@@ -121,6 +121,7 @@ class BedrockConverse(MessageDialect):
             "messageStart missing",
             "contentBlockStart for a text or a thought: passed over",
             "contentBlockStop missing: messageStop ends the block",
+            "null for the members that a union does not have",
             "metadata before messageStop: messageStop is the terminal marker then",
             "server-sent events instead of binary messages",
         ),
@@ -193,9 +194,9 @@ class _Decoder(SSEMessageDecoder):
         value: JsonObject = payload.value
         if type(value) is dict:
             # The name may be the only key of the object, and what it names the value.
-            for key in value:
-                if key in _OPEN or is_failure(key):
-                    name, payload.value = key, value[key]
+            for key, member in value.items():
+                if member is not None and (key in _OPEN or is_failure(key)):
+                    name, payload.value = key, member
         if is_failure(name):
             raise read_failure("" if name == "error" else name, payload.text, payload.value)
         if payload.is_broken:

@@ -124,15 +124,17 @@ _PLAN: Final = ("plan", 0)
 class _Decoder(SSEMessageDecoder):
     """Frames in, items out: see "Theory of operation"."""
 
-    __slots__ = ("_blocks", "_citations", "_events", "_id", "_in_doubt", "_logprobs")
+    __slots__ = ("_blocks", "_citations", "_events", "_id", "_in_doubt", "_logprobs", "_text")
 
     def __init__(self) -> None:
         super().__init__()
         # The state, as the table of the events that it understands.
         self._events = _BEFORE
         self._id = ""
-        # The open blocks, by kind and index, and the call without arguments that has ended.
+        # The open blocks, by kind and index, the newest text if that is open, and the call without
+        # arguments that has ended.
         self._blocks: dict[tuple[str, int], _Block] = {}
+        self._text: _Block | None = None
         self._in_doubt: _Block | None = None
         # What is told at the end: citations without a place, and log probabilities.
         self._citations: list[Json] = []
@@ -261,14 +263,8 @@ class _Decoder(SSEMessageDecoder):
     ) -> None:
         block = self._get("content", value)
         content, path = get_object(_message_of(value), "content", _DELTA), f"{_DELTA}.content"
-        delta: BlockDelta
-        if type(block.part) is OpenUnknown:
-            delta = UnknownDelta(block.place, content)
-        elif content.get("text") is not None:
-            delta = TextDelta(block.place, get_string(content, "text", path))
-        elif content.get("thinking") is not None:
-            delta = ThinkingDelta(block.place, get_string(content, "thinking", path))
-        else:
+        delta = _read_content(content, block, path)
+        if delta is None:
             self._keep("content-delta", event.data, out)
             return
         if value.get("logprobs") is not None:
@@ -281,8 +277,10 @@ class _Decoder(SSEMessageDecoder):
         block = self._blocks.pop(("content", get_int(value, "index", "$")), None)
         if block is None:
             self._keep("content-end", event.data, out)
-        else:
-            self._end(block, out, whole=True)
+            return
+        if block is self._text:
+            self._text = None
+        self._end(block, out, whole=True)
 
     def tool_call_start(
         self, value: JsonObject, _event: ServerSentEvent, out: list[MessageItem]
@@ -379,6 +377,8 @@ class _Decoder(SSEMessageDecoder):
         if plan is not None:
             self._end(plan, out, whole=True)
         block = self._blocks[key] = _Block(self._start_part(part, out), part)
+        if type(part) is OpenText:
+            self._text = block
         return block
 
     def _get(self, kind: str, value: JsonObject) -> _Block:
@@ -395,8 +395,7 @@ class _Decoder(SSEMessageDecoder):
         if type(index) is int:
             block = self._blocks.get(("content", index))
             return block if block is not None and type(block.part) is OpenText else None
-        texts = (block for block in self._blocks.values() if type(block.part) is OpenText)
-        return next(texts, None)
+        return self._text
 
     def _settle(self, out: list[MessageItem], *, whole: bool) -> None:
         """Finish the call that is in doubt, if one is: now it is known whether it is whole."""
@@ -433,6 +432,21 @@ _OPEN: Final[Mapping[str, _Handler]] = {
 def _message_of(value: JsonObject) -> JsonObject:
     """Return the piece of a message that an event brings."""
     return get_object(get_object(value, "delta", "$"), "message", "$.delta")
+
+
+def _read_content(content: JsonObject, block: _Block, path: str) -> BlockDelta | None:
+    """Read an addition to a content block; `None` if it is of a kind that nobody knows."""
+    if type(block.part) is OpenUnknown:
+        return UnknownDelta(block.place, content)
+    text = get_optional_string(content, "text", path)
+    thinking = get_optional_string(content, "thinking", path)
+    if text and thinking:
+        raise Misfit(path, "text and thinking in one")
+    if text is None and thinking is None:
+        return None
+    if thinking or (not text and type(block.part) is OpenThinking):
+        return ThinkingDelta(block.place, thinking or "")
+    return TextDelta(block.place, text or "")
 
 
 def _grow(block: _Block, delta: BlockDelta, out: list[MessageItem]) -> None:

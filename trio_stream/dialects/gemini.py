@@ -10,8 +10,8 @@ Each frame holds a ``GenerateContentResponse``, of which a non-streaming answer 
      "usageMetadata": {...}}
                                                    the body ends
 
-*Ends.* There is no terminal event. An answer is whole when its ``finishReason`` has come and
-nothing of it after that; the stream is complete if it ends when all answers are. The reason is not
+*Ends.* There is no terminal event. An answer is whole when its ``finishReason`` has come and no
+part of it is open; the stream is complete if it ends when all answers are. The reason is not
 the last word, the usage may follow, so the stream is read until it ends. Some models of the first
 generation give a reason with every chunk; their answers go on after it, and look whole at each.
 A prompt that is blocked has no answers, but a ``blockReason``, which is a refusal.

@@ -112,8 +112,8 @@ class OllamaChat(MessageDialect):
 
 _STOP_REASONS: Final[Mapping[str, StopReason]] = {"stop": "end_turn", "length": "max_tokens"}
 
-# A line has at least one of these.
-_NAMES: Final = frozenset({"message", "response", "done", "error"})
+# A line has at least one of these, or an error.
+_NAMES: Final = frozenset({"message", "response", "done"})
 
 # The fields that are read; whatever else a line has is an extra.
 _FIELDS: Final = frozenset(
@@ -153,12 +153,14 @@ class _Decoder(MessageDecoder[Record]):
                 raise Misfit("$", f"not JSON: {exc}") from exc
             self._keep("", frame.data, out)
             return
-        if type(line) is not dict or _NAMES.isdisjoint(line):
+        if type(line) is not dict:
             self._keep("", frame.data, out)
+        elif line.get("error") is None and not _NAMES.isdisjoint(line):
+            self._read_line(line, out)
         elif "error" in line:
             raise _failure(line["error"], frame.data)
         else:
-            self._read_line(line, out)
+            self._keep("", frame.data, out)
 
     def _read_line(self, line: JsonObject, out: list[MessageItem]) -> None:
         message = get_optional_object(line, "message", "$")

@@ -265,10 +265,10 @@ class _Decoder(SSEMessageDecoder):
         extra: JsonObject = {}
         for answer in answers:
             answer.settle(out, cut=True)
-            if answer.stop is None:
+            if answer.gathered.has_more:
                 extra |= answer.gathered_fields()
-                if answer.word is not None:
-                    out.append(MessageDelta(answer.word, choice=answer.index))
+            if answer.stop is None and answer.word is not None:
+                out.append(MessageDelta(answer.word, choice=answer.index))
         self._finished = True
         out.append(MessageFinished(extra))
 

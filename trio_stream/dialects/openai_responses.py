@@ -329,9 +329,10 @@ class _Decoder(ItemDecoder):
         object_ = get_object(event, "item", "$")
         kind = get_string(object_, "type", "$.item")
         name = string_of(object_, "id")
-        item = self._items.find_open(kind, event, name)
+        item = self._items.find_done(kind, event, object_)
         if item is not None and item.has_ended:
-            if name or item.object == object_:
+            call_id = string_of(object_, "call_id")
+            if name or item.object == object_ or (call_id and item.call_id == call_id):
                 self._keep_known(event, frame, out)
                 return
             item = None
