@@ -65,11 +65,7 @@ class OpenAIResponsesTurns(Turns):
         parts: dict[int, list[Part]] = {}
         for part in message.parts:
             parts.setdefault(id(part.raw), []).append(part)
-        return [
-            {name: value for name, value in _item(each).items() if value is not None}
-            for each in parts.values()
-            if all(map(_is_whole, each))
-        ]
+        return [_item(each) for each in parts.values() if all(map(_is_whole, each))]
 
     def result_turns(self, results: Sequence[ToolResult]) -> list[JsonObject]:
         """Write down the results of tool calls."""

@@ -158,24 +158,16 @@ def _block(part: Part) -> JsonObject | None:
     match part:
         case TextPart(text, citations, finished=True) if text:
             # The API refuses a text without a character.
-            return _without_null(part.raw) | {
-                "type": "text",
-                "text": text,
-                **given(citations=[*citations] or None),
-            }
+            cited = given(citations=[*citations] or None)
+            return {**part.raw, "type": "text", "text": text, **cited}
         case ThinkingPart(text, signature, finished=True) if signature:
             return {**part.raw, "type": "thinking", "thinking": text, "signature": signature}
         case RedactedThinkingPart(data):
             return {**part.raw, "type": "redacted_thinking", "data": data}
         case ToolCall(id_, name, input_):
-            return _without_null(part.raw) | {
-                "type": "tool_use",
-                "id": id_,
-                "name": name,
-                "input": input_,
-            }
+            return {**part.raw, "type": "tool_use", "id": id_, "name": name, "input": input_}
         case ServerToolCall(input=input_):
-            return _without_null(part.raw) | {"input": input_}
+            return {**part.raw, "input": input_}
         case ServerToolResult():
             return part.raw
         case UnknownPart("compaction", raw, (delta,), finished=True):
@@ -185,11 +177,6 @@ def _block(part: Part) -> JsonObject | None:
             return raw
         case _:
             return None
-
-
-def _without_null(raw: JsonObject) -> JsonObject:
-    """A block of an answer without the fields that are null: a request need not have them."""
-    return {key: value for key, value in raw.items() if value is not None}
 
 
 _TURNS: Final = AnthropicTurns()
