@@ -9,7 +9,7 @@ from pathlib import Path
 from . import picture
 
 # Each is a module with `run(*, smoke: bool) -> Report`, and its docstring says what it measures.
-BENCHMARKS = {"parser": "benchmarks.parser", "endtoend": "benchmarks.endtoend"}
+BENCHMARKS = {name: f"benchmarks.{name}" for name in ("parser", "endtoend", "messages")}
 
 
 def main() -> None:

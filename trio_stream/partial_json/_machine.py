@@ -14,8 +14,9 @@ table and returns the position from which to go on::
 
     { ─▶ first_key      [ ─▶ first_element      } and ] restore what was before { and [
 
-Of a token that the end of the text cuts, `resume` is the action that goes on with it. What cannot
-be read before more has come, such as half an escape, is `held` and put in front of the next text.
+Of a token that the end of the text cuts, `resume` is the action that goes on with it; with a
+string, the usual case, `Machine.read` itself goes on. What cannot be read before more has come,
+such as half an escape, is `held` and put in front of the next text.
 
 Each text gets a quote behind its end. It ends every scan, so none has to look where the text ends:
 `scanstring` takes it for the closing quote of a string that is cut, and no number or word goes on
@@ -65,6 +66,7 @@ class Machine:
         "expected",
         "fault",
         "held",
+        "is_in_string",
         "is_lazy",
         "is_long",
         "key",
@@ -94,6 +96,7 @@ class Machine:
         self.offset = 0
         # What comes next.
         self.expected = _VALUE
+        self.is_in_string = False
         self.resume: Action | None = None
         self.held = ""
         self.fault: PartialJSONError | None = None
@@ -105,9 +108,9 @@ class Machine:
         self.then = _END
         self.stack: list[tuple[Json, str | None, Table]] = []
         # The token that was cut: a key or number as far as it came, or a word and its rest.
-        self.token: list[str] = []
-        self.number = NUMBER
-        self.word = ""
+        self.token: list[str]
+        self.number: NumberState
+        self.word: str
 
     @property
     def is_complete(self) -> bool:
@@ -127,29 +130,36 @@ class Machine:
         length = self.offset + end
         if length > self.max_length:
             return self.read_too_long(text)
-        if self.resume is None:
-            pos = 0
-            text += '"'
-        # Most of what models stream is the inside of long strings.
-        elif (
-            self.resume is Machine.continue_string
-            and text.isprintable()
-            and '"' not in text
-            and "\\" not in text
-        ):
-            self.grow_string(text)
-            self.offset = length
-            return length
+        text += '"'
+        if self.is_in_string:
+            content, pos = self.scan(text, 0)
+            self.grow_string(content)
+            if pos <= end:
+                self.is_in_string = False
+                self.expected = self.then
+                if self._on_value is not None:
+                    self.report(text, pos, self.container[-1 if self.key is None else self.key])
         else:
-            text += '"'
-            pos = self.resume(self, text, 0)
-        self.is_long = end > LEAST
-        while pos < end:
-            pos = self.expected[text[pos]](self, text, pos)
+            pos = 0 if self.resume is None else self.resume(self, text, 0)
+        if pos < end:
+            self.is_long = end > LEAST
+            while pos < end:
+                pos = self.expected[text[pos]](self, text, pos)
         if self.fault is not None:
             raise self.fault
-        self.offset = length - len(self.held)
+        self.offset = length
+        if self.held:
+            self.offset -= len(self.held)
         return length
+
+    def grow_string(self, content: str) -> None:
+        """Append to the open string, in place: see "Where a value goes"."""
+        container = self.container
+        slot = -1 if self.key is None else self.key
+        string = container[slot]
+        container[slot] = None
+        string += content
+        container[slot] = string
 
     def read_too_long(self, text: str) -> NoReturn:
         """Read as much as may come of a text that is too long."""
@@ -163,7 +173,8 @@ class Machine:
         Raises:
             PartialJSONError: The document is not.
         """
-        self.read("")  # what an exception of `on_value` left unread
+        if self.held or self.resume is not None:
+            self.read("")  # what an exception of `on_value` left unread
         if self.resume is Machine.continue_number and not self.stack and self.number.convert:
             try:
                 self.continue_number(' "', 0)
@@ -171,6 +182,8 @@ class Machine:
                 self.held = ""
         if not self.is_complete:
             wanted = _REST.get(self.resume, self.expected.wanted)
+            if self.is_in_string:
+                wanted = "the rest of a string"
             raise PartialJSONError(
                 f"the text ends where {wanted} was expected", self.offset + len(self.held)
             )
@@ -191,32 +204,15 @@ class Machine:
 
     def begin_string(self, text: str, pos: int) -> int:
         content, end = self.scan(text, pos + 1)
-        self.put(content)
+        if self.key is None:  # `put`, without the call
+            self.container.append(content)
+        else:
+            self.container[self.key] = content
         if end == len(text):
-            self.resume = Machine.continue_string
+            self.is_in_string = True
             return end - 1
         self.expected = self.then
         return end if self._on_value is None else self.report(text, end, content)
-
-    def continue_string(self, text: str, pos: int) -> int:
-        content, end = self.scan(text, pos)
-        string = self.grow_string(content)
-        if end == len(text):
-            return end - 1
-        self.resume = None
-        self.expected = self.then
-        return end if self._on_value is None else self.report(text, end, string)
-
-    def grow_string(self, content: str) -> str:
-        """Append to the open string; return it."""
-        container = self.container
-        slot = -1 if self.key is None else self.key
-        # Mind the order: this grows in place only with no other reference than `string`.
-        string: str = container[slot]
-        container[slot] = None
-        string += content
-        container[slot] = string
-        return string
 
     def begin_number(self, text: str, pos: int) -> int:
         state, end = scan_number(NUMBER, text, pos)
@@ -333,8 +329,11 @@ class Machine:
             self.resume = Machine.continue_key
             return end - 1
         self.key = key
+        if text[end] == ":":  # what follows next is done at once, here and below
+            self.expected = _VALUE
+            return end + 2 if text[end + 1] == " " else end + 1
         self.expected = _COLON
-        return end if text[end] != ":" else self.next_value(text, end)
+        return end
 
     def continue_key(self, text: str, pos: int) -> int:
         content, end = self.scan(text, pos)
@@ -381,20 +380,21 @@ class Machine:
         If the string is cut, that is the quote behind the text. So it is if the string has a
         fault, which `read` raises when the content before it is where it belongs.
         """
-        tail = text[-7:-1]  # long enough for the last whole escape
-        if "\\" not in tail or (tail[-1] != "\\" and "\\u" not in tail):
+        last = text.rfind("\\", -7)  # an escape that is cut, or a high surrogate, begins here
+        if last < 0 or (last < len(text) - 2 and text[last + 1] != "u"):
             try:
                 return scanstring(text, pos)
             except ValueError:
                 pass
-        # The end may cut an escape or a surrogate pair; or the string is not valid.
+        # The end may cut an escape or a surrogate pair; or the string has a fault.
         end = len(text) - 1
-        content, stop = scan_certain(text, pos, end)
-        if text[stop] == '"':
-            return content, stop + 1
-        self.fault = find_fault(text, stop, end, self.offset)
-        if self.fault is None:
+        content, stop, is_cut = scan_certain(text, pos, end)
+        if is_cut:
             self.held = text[stop:end]
+        elif text[stop] == '"':
+            return content, stop + 1
+        else:
+            self.fault = find_fault(text, stop, end, self.offset)
         return content, end + 1
 
     def put(self, value: Json) -> None:
@@ -470,7 +470,6 @@ _AFTER_MEMBER: Final = Table("',' or '}'", {",": Machine.next_key, "}": Machine.
 _END: Final = Table("nothing more", {})
 
 _REST: Final[dict[Action | None, str]] = {
-    Machine.continue_string: "the rest of a string",
     Machine.continue_key: "the rest of a key",
     Machine.continue_number: "the rest of a number",
     Machine.continue_word: "the rest of true, false or null",

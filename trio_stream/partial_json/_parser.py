@@ -54,12 +54,12 @@ class PartialJSON:
         "_countdown",
         "_error",
         "_is_closed",
+        "_is_seen",
         "_is_waiting",
         "_machine",
         "_patience",
         "_prompt",
         "_queue",
-        "_read",
     )
 
     def __init__(
@@ -70,12 +70,13 @@ class PartialJSON:
         on_value: Callable[[Path, Json], object] | None = None,
     ) -> None:
         self._machine = Machine(max_depth, max_length, on_value)
-        self._read = self._machine.read
         self._error: PartialJSONError | None = None
         self._is_closed = False
-        # How much may be unread until batches are gathered, and the length of the text then.
+        # How much may be unseen until batches are gathered, the length of the text then, and
+        # whether somebody has looked since that was set.
         self._prompt = _PROMPT if on_value is None else sys.maxsize
         self._patience = self._prompt
+        self._is_seen = False
         # Whether batches are gathered; the batch, and how many fragments it is to wait for.
         self._is_waiting = False
         self._queue: list[str] = []
@@ -96,17 +97,35 @@ class PartialJSON:
             return
         if self._is_waiting:
             self._queue.append(text)
-            self._machine.is_lazy = True
-            self._run()
+            self._run(is_lazy=True)
             return
         if type(text) is not str:
             text = _to_str(text)
-        try:
-            if self._read(text) > self._patience:
+        machine = self._machine
+        length = machine.offset + len(text)
+        if (
+            machine.is_in_string
+            and text.isprintable()
+            and '"' not in text
+            and "\\" not in text
+            and length <= machine.max_length
+            and not machine.held
+        ):
+            # Most of what models stream is the inside of long strings: `read`, without detours.
+            machine.offset = length
+            machine.grow_string(text)
+        else:
+            try:
+                machine.read(text)
+            except PartialJSONError as error:
+                self._spend(error)
+                raise
+        if length > self._patience:
+            if self._is_seen:
+                self._is_seen = False
+                self._patience = length + self._prompt
+            else:
                 self._is_waiting = True
-        except PartialJSONError as error:
-            self._spend(error)
-            raise
 
     def snapshot(self, *, copy: bool = False) -> Json:
         """Return the value so far; `None` if there is none yet (see `has_value`).
@@ -123,9 +142,9 @@ class PartialJSON:
             self._run()
             self._is_waiting = False
             self._countdown = _NO_WAIT
-        machine = self._machine
-        self._patience = machine.offset + self._prompt
-        root = machine.copy() if copy else machine.root
+            self._patience = self._machine.offset + self._prompt
+        self._is_seen = True
+        root = self._machine.copy() if copy else self._machine.root
         return root[0] if root else None
 
     @property
@@ -150,7 +169,8 @@ class PartialJSON:
             PartialJSONError: It is not JSON, not whole, or outgrew a limit. The parser is spent.
         """
         if not self._is_closed:
-            self._run()
+            if self._is_waiting:
+                self._run()
             try:
                 self._machine.finish()
             except PartialJSONError as error:
@@ -160,8 +180,8 @@ class PartialJSON:
             self._stop()
         return self._machine.root[0]
 
-    def _run(self) -> None:
-        """Read the batch."""
+    def _run(self, *, is_lazy: bool = False) -> None:
+        """Read the batch. ``is_lazy``: nobody will look before the next one."""
         if self._error is not None:
             self._queue.clear()
             raise PartialJSONError(self._error.msg, self._error.position)
@@ -174,13 +194,12 @@ class PartialJSON:
             raise TypeError("feed() takes str, not bytes or anything else") from None
         fragments = len(self._queue)
         self._queue.clear()
+        self._machine.is_lazy = is_lazy
         try:
-            length = self._read(text)
+            length = self._machine.read(text)
         except PartialJSONError as error:
             self._spend(error)
             raise
-        finally:
-            self._machine.is_lazy = False
         # As much again as has come unread, if the fragments go on like these.
         unread = length - self._patience + self._prompt
         due = unread * fragments // max(len(text), 1)

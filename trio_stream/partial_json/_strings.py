@@ -21,33 +21,34 @@ _HIGH = f"u[dD][89abAB]{_HEX}{{2}}"
 _LOW_BEGUN = rf"(?:\\(?:u(?:[dD](?:[c-fC-F]{_HEX}?)?)?)?)?"
 
 # What is certain: characters and whole escapes, but for a high surrogate whose other half may come.
-_CERTAIN = re.compile(
-    rf'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|(?!{_HIGH}{_LOW_BEGUN}\Z)u{_HEX}{{4}}))*+'
+# Then, what may be the beginning of an escape, if the text ends with it.
+_CONTENT = re.compile(
+    rf'((?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|(?!{_HIGH}{_LOW_BEGUN}\Z)u{_HEX}{{4}}))*+)'
+    rf"(?:\\(?:{_HIGH}{_LOW_BEGUN}|u{_HEX}{{0,3}})?\Z)?"
 )
-_UNCERTAIN = re.compile(rf"\\(?:{_HIGH}{_LOW_BEGUN}|u{_HEX}{{0,3}})?")
 _ESCAPE = re.compile(rf"\\(?:u{_HEX}{{0,3}})?")
 
 
-def scan_certain(text: str, pos: int, end: int) -> tuple[str, int]:
-    """Read the content of a string as far as it is certain; return it and where it ends.
+def scan_certain(text: str, pos: int, end: int) -> tuple[str, int, bool]:
+    """Read the content of a string that may end, be cut, or have a fault anywhere.
 
-    There is the closing quote, or ``end``, or an escape that ``end`` cuts, or a fault.
+    Returns:
+        The content as far as it is certain; where that ends; and whether the string is cut:
+        from there to ``end`` stands the beginning of an escape, or nothing.
     """
-    certain = _CERTAIN.match(text, pos, end)
-    stop = certain.end() if certain else pos
+    found = _CONTENT.match(text, pos, end)
+    stop, seen = (found.end(1), found.end()) if found else (pos, pos)
     content = text[pos:stop]
     if "\\" in content:
         content = scanstring(content + '"', 0)[0]
-    return content, stop
+    return content, stop, seen == end
 
 
-def find_fault(text: str, stop: int, end: int, offset: int) -> PartialJSONError | None:
-    """Say what is wrong where `scan_certain` stopped, if it is not just cut.
+def find_fault(text: str, stop: int, end: int, offset: int) -> PartialJSONError:
+    """Say what is wrong where the content of a string stops, neither cut nor at its quote.
 
     The position of the error is counted from ``offset`` on.
     """
-    if stop == end or text[stop] == '"' or _UNCERTAIN.fullmatch(text, stop, end):
-        return None
     escape = _ESCAPE.match(text, stop, end)
     if escape is None:
         return PartialJSONError(f"control character {text[stop]!r} in a string", offset + stop)
