@@ -38,7 +38,7 @@ default_role = "py:obj"  # `Name` in a docstring links to that name
 # Sphinx warns (-n) of each name that it cannot link, and a warning fails the build (-W). Exempt:
 nitpick_ignore_regex = [
     (r"py:.*", "|".join(dir(builtins))),
-    (r"py:.*", r"(attrs?|cattrs|collections|contextlib|httpx2?|ssl|trio|types|typing)\..*"),
+    (r"py:.*", r"(attrs?|cattrs|collections|contextlib|httpx2?|json|ssl|trio|types|typing)\..*"),
     (r"py:class", r"(?!trio_stream\.).*"),  # annotations: aliases and the types of others
     (
         r"py:class",
@@ -104,6 +104,7 @@ OVERLOADED = [
     "trio_stream.items._decoder",
     "trio_stream.pipeline._open",
     "trio_stream.testing._memory",
+    "trio_stream.tools._tool",
 ]
 
 

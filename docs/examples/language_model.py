@@ -1,25 +1,22 @@
 import trio
 
 from trio_stream import InBandError, open_stream
-from trio_stream.dialects import AnthropicMessages, BlockFinished, TextDelta, ToolCall
+from trio_stream.providers import anthropic
 from trio_stream.testing import Event, serve
-
-REQUEST = {
-    "model": "a-model",
-    "max_tokens": 1024,
-    "stream": True,
-    "messages": [{"role": "user", "content": "Where is parcel P1?"}],
-}
 
 
 async def ask(url):
-    async with open_stream("POST", url, json=REQUEST, dialect=AnthropicMessages()) as rx:
-        async for item in rx:
-            match item:
-                case TextDelta(text=text):
-                    print(text, end="", flush=True)
-                case BlockFinished(part=ToolCall(name=name, input=arguments)):
-                    print(f"\n[call {name} with {arguments}]")
+    request = anthropic.messages(
+        model="a-model",
+        max_tokens=1024,
+        messages="Where is parcel P1?",
+        base_url=url,
+        api_key="a-key",
+    )
+    async with open_stream(**request) as rx:
+        async for piece in rx.text():
+            print(piece, end="", flush=True)
+        print()
         return await rx.result()
 
 
@@ -27,7 +24,8 @@ async def main():
     async with serve([say(*HEAD, *TEXT, *CALL, *END), say(*HEAD, *TEXT, OVERLOADED)]) as server:
         message = await ask(server.url)
         print(message.stop_reason, message.usage.input_tokens, message.usage.output_tokens)
-        print(message.tool_calls)
+        for call in message.tool_calls:
+            print(call.name, call.input)
 
         try:
             await ask(server.url)

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 import pytest
 
+from tests.spelling import spelled
 from trio_stream.errors import BadItemError, StreamError, StreamErrorType
 from trio_stream.framing import Comment, Record, ServerSentEvent, UnknownEvent
 from trio_stream.items import ItemDecoder, OnBadItem, item_decoder
@@ -102,7 +103,7 @@ class Measure:
         (functools.partial(json.loads, parse_int=str), {"name": "Réx"}),
         (lambda payload: Plain(payload).raw, '{"name": "Réx"}'.encode()),
     ],
-    ids=repr,
+    ids=spelled,
 )
 def test_a_function_is_given_the_bytes(item: Any, expected: object) -> None:
     """What is no type but can be called is given each payload as UTF-8 and returns the item."""
@@ -124,7 +125,7 @@ def test_a_function_is_given_the_bytes(item: Any, expected: object) -> None:
         ({"a": None}, r"item\['a'\]: item must be a type or a function"),
         ({1: Pet}, "the keys of item are names of events, got 1"),
     ],
-    ids=repr,
+    ids=spelled,
 )
 def test_an_unusable_item_is_refused_at_once(item: Any, message: str) -> None:
     """What is no item type is an error when the decoder is made, and it says what to do."""
@@ -197,7 +198,7 @@ def test_events_of_unknown_names_are_kept_and_counted() -> None:
             "Record, have no names: pass one item type instead of a mapping",
         ),
     ],
-    ids=repr,
+    ids=spelled,
 )
 def test_frames_that_cannot_be_read_so_are_an_error(
     item: Any, frame: object, message: str, on_bad_item: OnBadItem
@@ -336,7 +337,7 @@ class Picky:
         (json.loads, ["x", "[" * 5000]),
         ({"message": Picky}, ["[]", '{"pets": [{"name": 1}]}']),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: spelled(value)[:40],
 )
 def test_errors_are_freed_at_once(item: Any, payloads: list[str]) -> None:
     """An error, with the payload that it holds, is freed when its last user lets go of it."""

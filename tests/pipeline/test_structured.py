@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.pipeline.played import START, Played, call, frames, playing, stop, text
 from tests.pipeline.worlds import Letters
+from tests.spelling import spelled
 from trio_stream.config import StreamConfig
 from trio_stream.dialects import (
     BlockFinished,
@@ -180,7 +181,7 @@ async def test_stall_sees_thoughts_and_no_pings(autojump_clock: MockClock) -> No
         (Any, '{"a": NULL}'.replace("NULL", "null"), {"a": None}),
         (json.loads, "[1.5]", [1.5]),
     ],
-    ids=str,
+    ids=spelled,
 )
 async def test_types(autojump_clock: MockClock, item: Any, document: str, value: Any) -> None:
     """Whatever can be an item can be the type of an answer, scalars and functions included."""
@@ -539,7 +540,7 @@ def test_any_text_in_any_pieces(document: str, size: int) -> None:
         ({"dialect": Played([]), "item": complex}, TypeError, "complex"),
         ({"dialect": Played([]), "item": "Recipe"}, TypeError, "item must be a type"),
     ],
-    ids=str,
+    ids=spelled,
 )
 def test_refused_at_once(options: dict[str, Any], error: type[Exception], match: str) -> None:
     """What cannot be an answer is refused before anything is sent."""

@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.pipeline.played import START, WORLD, call, playing, stop, text
 from tests.pipeline.worlds import Letters
+from tests.spelling import spelled
 from trio_stream.dialects import (
     AnthropicMessages,
     BlockFinished,
@@ -221,7 +222,7 @@ async def test_two_tasks(autojump_clock: MockClock, nursery: trio.Nursery) -> No
 # ---- what has no text ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"dialect": Letters()}, {"item": int}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"dialect": Letters()}, {"item": int}], ids=spelled)
 @pytest.mark.parametrize("view", ["text", "tool_calls"])
 async def test_no_message(autojump_clock: MockClock, view: str, options: dict[str, Any]) -> None:
     """A stream whose items are not those of a message has no views, and says so at the call."""

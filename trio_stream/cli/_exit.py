@@ -28,7 +28,7 @@ class Exit(enum.IntEnum):
 
 EXIT_CODES = """\
 exit codes:
-  0    complete, or --max-items was reached
+  0    complete (of tail: or --max-items was reached)
   1    failed: no connection, a bad status, a reset, a bad event
   2    the command line is wrong, or the URL
   3    truncated: the stream stopped before its end
