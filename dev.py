@@ -31,7 +31,7 @@ SPHINX = "python -m sphinx -n -W --keep-going -q -d docs/_build/doctrees docs do
 # Each command: what it does, the extra of pyproject.toml that it needs, and its steps.
 COMMANDS = {
     "demo": ("watch streams arrive; no key, no network", "cli", ["python -m trio_stream demo"]),
-    "test": ("run the tests", "test", ["python -m pytest"]),
+    "test": ("run the tests", "test", ["python -m pytest -n auto"]),
     "lint": (
         "check the style and the house law",
         "lint",

@@ -6,10 +6,11 @@ import argparse
 import importlib
 from pathlib import Path
 
-from . import picture
+from . import fragments, picture
 
 # Each is a module with `run(*, smoke: bool) -> Report`, and its docstring says what it measures.
-BENCHMARKS = {name: f"benchmarks.{name}" for name in ("parser", "endtoend", "messages")}
+NAMES = ("parser", "fragments", "messages", "endtoend")
+BENCHMARKS = {name: f"benchmarks.{name}" for name in NAMES}
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="also write NAME.md, NAME.json and, of everything, results.svg there",
+        help="also write NAME.md, NAME.json and pictures there",
     )
     options = parser.parse_args()
     for name in options.names:
@@ -45,6 +46,8 @@ def main() -> None:
         print(report)
         if options.output:
             report.write(options.output, name)
+            if name == "fragments":
+                fragments.draw(options.output)
     if options.output and not options.names:
         picture.draw(options.output)
 

@@ -104,3 +104,19 @@ def test_without_jsonschema(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jsonschema.validators", None)
     with pytest.raises(ImportError, match=r"pip install 'trio-stream\[schema\]'"):
         JSONSchema(SCHEMA)
+
+
+async def test_events_of_a_schema_tell_where_they_do_not_fit(autojump_clock: MockClock) -> None:
+    """Without a dialect, each event is such a document, and a misfit says where it is."""
+
+    async def read() -> None:
+        async with (
+            WORLD.serve([Event({"steps": [1]}), Event({"steps": [1, "x"]})]) as (client, server),
+            open_stream("GET", server.url, client=client, item=JSONSchema(SCHEMA)) as rx,
+        ):
+            async for item in rx:
+                assert item == {"steps": [1]}
+
+    with pytest.raises(BadItemError, match=r"'x' is not valid under any") as caught:
+        await read()
+    assert caught.value.path == "$.steps[1]"

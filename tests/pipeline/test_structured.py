@@ -25,6 +25,7 @@ from trio_stream.dialects import (
     Ping,
     RefusalDelta,
     RefusalPart,
+    StopReason,
     TextDelta,
     TextPart,
     ThinkingDelta,
@@ -319,11 +320,16 @@ async def test_limit_after_the_document(autojump_clock: MockClock) -> None:
         assert (await rx.result()).value == RECIPE
 
 
-async def test_limit_within_a_number(autojump_clock: MockClock) -> None:
-    """Only a number has no end of its own: at a limit, and only there, it may be half a number."""
-    async with playing(START, *text(0, "12"), *stop("other"), item=int) as rx:
+async def test_end_of_a_number(autojump_clock: MockClock) -> None:
+    """A number has no end of its own: it is whole if the model said that it was done."""
+    async with playing(START, *text(0, "12"), *stop("end_turn"), item=int) as rx:
         assert (await rx.result()).value == 12
-    error, answer = await fault_of(*text(0, "12"), *stop("max_tokens"), item=int)
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "pause", "other"])
+async def test_limit_within_a_number(reason: StopReason, autojump_clock: MockClock) -> None:
+    """At a limit, or where nobody knows why the model stopped, it may be half a number."""
+    error, answer = await fault_of(*text(0, "12"), *stop(reason), item=int)
     assert "perhaps within a number" in str(error)
     assert answer.draft is None
 

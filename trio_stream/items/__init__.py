@@ -2,5 +2,6 @@
 
 from ._collector import Collector
 from ._decoder import ItemDecoder, OnBadItem, item_decoder
+from ._misfit import MisfitError
 
-__all__ = ["Collector", "ItemDecoder", "OnBadItem", "item_decoder"]
+__all__ = ["Collector", "ItemDecoder", "MisfitError", "OnBadItem", "item_decoder"]

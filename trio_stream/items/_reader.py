@@ -86,6 +86,8 @@ def _foreign_reader(function: Callable[[bytes], Any]) -> Read:
         payload = frame.data.encode()
         try:
             return function(payload)
+        except MisfitError:
+            raise  # knows its place
         except Exception as error:
             raise first_fault(error, _name(function)) from error
 

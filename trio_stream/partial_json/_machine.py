@@ -101,7 +101,7 @@ class Machine:
         self.held = ""
         self.fault: PartialJSONError | None = None
         self.is_lazy = False
-        self.is_long = False
+        self.is_long: bool
         # Where the next value goes, and what comes after it; the same of the containers outside.
         self.container: Json = self.root
         self.key: str | None = None
@@ -386,6 +386,17 @@ class Machine:
                 return scanstring(text, pos)
             except ValueError:
                 pass
+        elif last == len(text) - 2 and len(text) < LEAST and "\\" not in text[-8:-2]:
+            # The usual cut: behind a backslash, and nothing else is uncertain.
+            try:
+                content, end = scanstring(text[:last] + '"', pos)
+            except ValueError:
+                pass
+            else:
+                if end <= last:
+                    return content, end
+                self.held = "\\"
+                return content, len(text)
         # The end may cut an escape or a surrogate pair; or the string has a fault.
         end = len(text) - 1
         content, stop, is_cut = scan_certain(text, pos, end)

@@ -60,6 +60,7 @@ class PartialJSON:
         "_patience",
         "_prompt",
         "_queue",
+        "_root",
     )
 
     def __init__(
@@ -70,6 +71,7 @@ class PartialJSON:
         on_value: Callable[[Path, Json], object] | None = None,
     ) -> None:
         self._machine = Machine(max_depth, max_length, on_value)
+        self._root = self._machine.root
         self._error: PartialJSONError | None = None
         self._is_closed = False
         # How much may be unseen until batches are gathered, the length of the text then, and
@@ -144,7 +146,7 @@ class PartialJSON:
             self._countdown = _NO_WAIT
             self._patience = self._machine.offset + self._prompt
         self._is_seen = True
-        root = self._machine.copy() if copy else self._machine.root
+        root = self._machine.copy() if copy else self._root
         return root[0] if root else None
 
     @property

@@ -11,23 +11,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NoReturn, final
 
+from ..items import MisfitError
 from ..partial_json import Json
 
-__all__ = ["JSONSchema", "SchemaMisfit"]
+__all__ = ["JSONSchema"]
 
 _MAX_SHOWN = 200
-
-
-class SchemaMisfit(ValueError):  # noqa: N818 - a fact about a value, which becomes an error outside
-    """A value does not fit a schema.
-
-    Attributes:
-        path: Where in the value, as in ``$.steps[2].minutes``.
-    """
-
-    def __init__(self, why: str, path: str = "$") -> None:
-        super().__init__(why)
-        self.path = path
 
 
 @final
@@ -81,20 +70,20 @@ class JSONSchema:
         """Read a JSON text; return its value.
 
         Raises:
-            SchemaMisfit: It is not JSON, or does not fit.
+            ValueError: It is not JSON, or does not fit.
         """
         try:
             value = json.loads(payload, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise SchemaMisfit(f"not JSON: {_told(error)}") from error
+            raise MisfitError(f"not JSON: {_told(error)}") from error
         try:
             # The first fault alone: to collect those of a payload that was made for it would take
             # many times as long as to read it. `best_match` looks into the branches of that one.
             fault = self._best_match([*_first(self._validator.iter_errors(value))])
         except Exception as error:  # a reference that leads nowhere, a pattern that is none
-            raise SchemaMisfit(f"the schema cannot be applied: {_told(error)}") from error
+            raise MisfitError(f"the schema cannot be applied: {_told(error)}") from error
         if fault is not None:
-            raise SchemaMisfit(_cut(fault.message), fault.json_path)
+            raise MisfitError(_cut(fault.message), *reversed(fault.absolute_path))
         return value
 
 

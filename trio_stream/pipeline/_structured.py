@@ -46,9 +46,9 @@ from ..dialects import (
 )
 from ..errors import BadItemError
 from ..framing import Framing, Record
-from ..items import item_decoder
+from ..items import MisfitError, item_decoder
 from ..partial_json import Json, PartialJSON, PartialJSONError
-from ._schema import JSONSchema, SchemaMisfit
+from ._schema import JSONSchema
 
 __all__ = ["Draft", "Structured", "StructuredAnswer"]
 
@@ -158,8 +158,9 @@ def _message_assembler(dialect: Dialect[MessageItem, Message]) -> MessageAssembl
 
 # ---- the judgement -------------------------------------------------------------------------------
 
-# The model was cut off.
+# The model was cut off, and after these it may have been: what can go on, may have gone on.
 _CUT: Final = frozenset({"max_tokens", "pause"})
+_UNSURE: Final = _CUT | {"other"}
 _MAX_SHOWN: Final = 200
 
 
@@ -198,7 +199,7 @@ class _Reader(Generic[T]):
         if refusal or stop_reason == "refusal":
             said = repr(refusal[:_MAX_SHOWN]) if refusal else "it gave no words for it"
             raise _bad(f"the model refused to answer: {said}", document)
-        if stop_reason in _CUT and document.rstrip()[-1:].isdigit():
+        if stop_reason in _UNSURE and document.rstrip()[-1:].isdigit():
             why = f"the model stopped ({stop_reason}), perhaps within a number"
             raise _bad(why, document)
         try:
@@ -230,8 +231,8 @@ def _schema_parser(schema: JSONSchema) -> Callable[[str], Any]:
     def parse(document: str) -> Any:
         try:
             return schema(document)
-        except SchemaMisfit as misfit:
-            message = f"bad item at {misfit.path}: {misfit}"
+        except MisfitError as misfit:
+            message = f"bad item at {misfit.path}: {misfit.why}"
             raise _bad(message, document, misfit.path, misfit) from misfit
 
     return parse
