@@ -294,13 +294,14 @@ def _effort(case: Case) -> Effort:
 
 
 def _estimate(peer: Peer, fragments: Sequence[str]) -> float:
-    """CPU seconds for all fragments, from those at some places, evenly along the text."""
+    """CPU seconds for all fragments, from a few at each of some places along the text."""
     spent: list[float] = []
     for place in range(PLACES):
-        number = max(int((place + 0.5) * len(fragments) / PLACES), 1)
-        add = peer("".join(fragments[:number]))
-        add("")  # the first time is special
-        spent.append(_seconds(partial(add, fragments[number])))
+        number = min(int((place + 0.5) * len(fragments) / PLACES), len(fragments) - 2)
+        add = peer("".join(fragments[: number + 1]))
+        # The first ones find nothing in the caches and no memory of the right size at hand.
+        times = [_seconds(partial(add, fragment)) for fragment in fragments[number + 1 :][:9]]
+        spent.append(statistics.median(times[len(times) // 2 :]))
     return statistics.mean(spent) * len(fragments)
 
 
@@ -309,7 +310,6 @@ def _seconds(work: Callable[[], object]) -> float:
 
     It would charge those who make much garbage, the others, for looking through our fragments.
     """
-    gc.collect()
     gc.disable()
     try:
         start = time.process_time_ns()

@@ -45,7 +45,9 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **changes}
+    # COLUMNS and LINES would overrule the size of a terminal; test workers set them.
+    ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    return {**ours, "PYTHONPATH": str(ROOT), "TERM": "xterm", **changes}
 
 
 async def run(*arguments: str, stdin: bytes = b"", to: int | None = None) -> Done:

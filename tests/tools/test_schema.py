@@ -27,6 +27,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.spelling import spelled
 from trio_stream.items._converter import hook_of
 from trio_stream.tools import schema_of
 from trio_stream.tools._tool import result_text
@@ -242,7 +243,7 @@ TYPES: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("type_", "schema"), TYPES, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(("type_", "schema"), TYPES, ids=lambda each: spelled(each)[:40])
 def test_schema(type_: Any, schema: dict[str, Any]) -> None:
     """Each type has its schema."""
     assert schema_of(type_) == schema
@@ -279,7 +280,7 @@ def test_two_recursive_classes_of_one_name() -> None:
         (T, "type variable"),
         (Odd, r"the value \(1, 2\), which is not JSON"),
     ],
-    ids=lambda each: str(each)[:30],
+    ids=lambda each: spelled(each)[:30],
 )
 def test_type_without_a_schema(type_: Any, problem: str) -> None:
     """A type that JSON cannot be read into is refused, and the message says which."""

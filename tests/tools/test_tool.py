@@ -18,6 +18,7 @@ import attrs
 import pytest
 import trio
 
+from tests.spelling import spelled
 from trio_stream.dialects import ToolCall
 from trio_stream.tools import Tool, ToolArgumentsError, tool
 from trio_stream.tools._tool import result_text
@@ -351,7 +352,7 @@ class Word(enum.StrEnum):
             ),
         ),
     ],
-    ids=lambda each: repr(each)[:40],
+    ids=lambda each: spelled(each)[:40],
 )
 def test_result_text(value: object, text: str) -> None:
     """What a tool returns is written as JSON, but for text."""
