@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,17 @@ class Family:
         decoder.close()
         return assembler.snapshot()
 
-    def recorded(self) -> Iterator[bytes]:
-        """The recorded streams that both can read."""
+    def recorded(self, peer: Assemble) -> Iterator[bytes]:
+        """The recorded streams that both find whole, and the same text in."""
         corpora = os.environ.get("TRIO_STREAM_CORPORA")
         if corpora is None:
             return
         for entry in json.loads(Path(corpora, "index.json").read_bytes()):
             if (entry["provider"], entry["api"], entry["kind"]) == (self.sdk, self.api, "wire"):
-                yield Path(corpora, "recorded", entry["file"]).read_bytes()
+                body = Path(corpora, "recorded", entry["file"]).read_bytes()
+                with suppress(Exception):
+                    if self.ours([body]).text == peer([body]):
+                        yield body
 
 
 def run(*, smoke: bool) -> Report:
@@ -91,7 +95,7 @@ def run(*, smoke: bool) -> Report:
             f"{family.name}, {size:,} words": [family.answer(size)]
             for size in ((20,) if smoke else (20, 500, 5_000))
         }
-        if recorded := list(family.recorded()):
+        if recorded := list(family.recorded(peer)):
             bodies[f"{family.name}, {len(recorded)} recorded"] = recorded
         for name, streams in bodies.items():
             pieces = [
@@ -136,13 +140,17 @@ def _table(results: Sequence[tuple[str, int, str, Mapping[str, Measured]]]) -> T
             [
                 name,
                 sdk,
-                f"{count / result[sdk].seconds:,.3g}",
-                f"{count / result[OURS].seconds:,.3g}",
+                _rate(count / result[sdk].seconds),
+                _rate(count / result[OURS].seconds),
                 f"{result[OURS].ratio:.1f}",
             ]
             for name, count, sdk, result in results
         ],
     )
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
 
 
 def _facts(name: str, count: int, sdk: str, result: Mapping[str, Measured]) -> dict[str, object]:
@@ -195,7 +203,7 @@ def _openai_chat() -> Assemble:
             state.handle_chunk(
                 models.construct_type_unchecked(type_=types.ChatCompletionChunk, value=event.json())
             )
-        return state.get_final_completion().choices[0].message.content or ""
+        return state.current_completion_snapshot.choices[0].message.content or ""
 
     return assemble
 
