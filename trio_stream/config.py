@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 from .errors import BadItemError, StreamError
 from .outcome import StreamOutcome
+
+if TYPE_CHECKING:
+    from .retry import RetryBudget
 
 __all__ = ["DEFAULT_MAX_BYTES", "StreamConfig"]
 
@@ -29,6 +32,16 @@ def _at_least(minimum: float) -> Callable[[object, attrs.Attribute[Any], float],
             raise ValueError(f"{attribute.name} must be at least {minimum}, got {value!r}")
 
     return check
+
+
+def _finite(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{attribute.name} must be at least 0 and finite, got {value!r}")
+
+
+def _not_negative(instance: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None and not value >= 0:
+        raise ValueError(f"{attribute.name} must be at least 0 (or None), got {value!r}")
 
 
 def _raise_skip_or_callable(
@@ -63,13 +76,29 @@ class StreamConfig:
         on_connect: Called when a response was accepted as a stream.
         on_disconnect: Called when that response is closed, with the error or `None`.
         on_error: Called with each `StreamError` that ends or interrupts the stream.
-        on_reconnect: Called before each wait for another attempt: ``(attempt, delay)``.
+        on_reconnect: Called before each wait for another attempt: ``(attempt, delay)``, the number
+            of the retry (from 1 on) and the seconds.
+        on_gap: Called when items are missing by their numbers, as far as the `Cursor` knows
+            numbers: ``(expected, received)``.
         on_outcome: Called exactly once for each stream, with its `StreamOutcome`, when everything
             is closed; may be async. It runs even if the stream was cancelled, and then has
             two seconds.
-        max_retries: With ``initial_backoff``, ``max_backoff``, ``backoff_multiplier`` and
-            ``jitter``, the policy of streams that reconnect. `open_stream` makes one attempt and
-            does not read them. -1: no limit.
+        max_retries: How many attempts in a row may fail; 0: none is repeated, -1: no limit. The
+            count begins anew when an attempt has brought an item, or has lived for 60 seconds.
+        max_retry_time: For how long they may fail, waits included. `None`: no limit.
+        initial_backoff: The wait before an attempt is repeated: a random time up to this, and for
+            each further failure in a row up to
+        backoff_multiplier: times as long, but never more than
+        max_backoff.
+        jitter: Whether waits are random ("full jitter"); if not, they are the longest ones.
+        max_retry_after: The longest ``Retry-After`` that is waited for. `None`: no limit.
+        retry_after_over_cap: What to do with a longer one: ``"give_up"``, or ``"clamp"`` it.
+        retry_budget: Shared by streams, to bound what all of them add to the load of a server that
+            is in trouble. `None`: the streams of each client share one of the usual size.
+        dedup_window: After a resume, an item is dropped if it has the ID of one of so many before
+            the break. 0: none is dropped.
+        auto_ack: Whether asking for the next item acknowledges the one before. If not, only
+            `StreamReceiver.ack` does.
 
     Callbacks must not block. An exception that one of them raises comes out of the stream as it is.
     """
@@ -94,10 +123,19 @@ class StreamConfig:
     on_disconnect: Callable[[StreamError | None], object] | None = None
     on_error: Callable[[StreamError], object] | None = None
     on_reconnect: Callable[[int, float], object] | None = None
+    on_gap: Callable[[int, int], object] | None = None
     on_outcome: Callable[[StreamOutcome[Any]], Awaitable[object] | object] | None = None
 
     max_retries: int = attrs.field(default=10, validator=_at_least(-1))
-    initial_backoff: float = attrs.field(default=1.0, validator=_at_least(0))
-    max_backoff: float = attrs.field(default=64.0, validator=_at_least(0))
+    max_retry_time: float | None = attrs.field(default=None, validator=_positive)
+    initial_backoff: float = attrs.field(default=1.0, validator=_finite)
+    max_backoff: float = attrs.field(default=64.0, validator=_finite)
     backoff_multiplier: float = attrs.field(default=2.0, validator=_at_least(1))
     jitter: bool = True
+    max_retry_after: float | None = attrs.field(default=120.0, validator=_not_negative)
+    retry_after_over_cap: Literal["give_up", "clamp"] = attrs.field(
+        default="give_up", validator=attrs.validators.in_(("give_up", "clamp"))
+    )
+    retry_budget: RetryBudget | None = None
+    dedup_window: int = attrs.field(default=1024, validator=_at_least(0))
+    auto_ack: bool = True

@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     from .errors import StreamError
 
-__all__ = ["Ending", "StreamOutcome", "StreamState", "Timings"]
+__all__ = ["Ending", "Phase", "StreamOutcome", "StreamState", "Timings"]
 
 R = TypeVar("R")
 
@@ -30,6 +30,31 @@ class Ending(enum.Enum):
     """A cancel scope around the stream was cancelled, or the program is being stopped."""
     CLOSED = "closed"
     """The consumer left before the end: by ``break``, `aclose`, or an exception of its own."""
+
+
+class Phase(enum.Enum):
+    """Where a stream is in its life. `trio_stream.retry.TRANSITIONS` says what leads where.
+
+    The upper three come before the first item was delivered, when an attempt can be repeated
+    without anybody noticing; the lower three come after it.
+    """
+
+    CONNECTING = "connecting"
+    """The request is made, or the head of the response is awaited."""
+    OPEN = "open"
+    """A response was accepted as a stream."""
+    WAITING = "waiting"
+    """Before the next attempt."""
+
+    STREAMING = "streaming"
+    """An item was delivered."""
+    INTERRUPTED = "interrupted"
+    """Before the next attempt, which goes on or begins anew."""
+    RECONNECTING = "reconnecting"
+    """As `CONNECTING`."""
+
+    ENDED = "ended"
+    """No more items will come from the other side."""
 
 
 @attrs.frozen
@@ -68,9 +93,14 @@ class StreamOutcome(Generic[R]):
         items: How many items were received, pings and comments among them.
         skipped_items: How many payloads did not fit and were skipped (``on_bad_item``).
         unknown_events: How many events had a name that nobody knew; they are kept as items.
-        bytes_received: How many bytes of body were received, as sent (before decompression).
+        bytes_received: How many bytes of body were received over all attempts, as sent (before
+            decompression).
+        duplicate_items: How many items came again after a resume, and were dropped.
+        missing_items: How many never came, by the numbers that the `Cursor` knows.
         attempts: How many requests were made.
-        last_event_id: The last event ID that was committed; ``""`` if none.
+        last_event_id: The last position that was received: the last event ID that was committed, or
+            what the `Cursor` takes for it; ``""`` if none.
+        acknowledged_id: The position of the last item that was acknowledged; ``""`` if none.
         timings: When things happened.
     """
 
@@ -80,9 +110,12 @@ class StreamOutcome(Generic[R]):
     items: int = 0
     skipped_items: int = 0
     unknown_events: int = 0
+    duplicate_items: int = 0
+    missing_items: int = 0
     bytes_received: int = 0
     attempts: int = 1
     last_event_id: str = ""
+    acknowledged_id: str = ""
     timings: Timings = attrs.field(factory=Timings)
 
     @property
@@ -96,7 +129,8 @@ class StreamState:
     """A stream at one moment.
 
     Attributes:
-        retry_count: How many times it has been connected again.
+        phase: Where it is in its life.
+        retry_count: How many requests were made after the first one.
         current_backoff: Seconds of the wait that is running; 0.0 if none is.
         is_connected: Whether a response is open.
         total_items_received: How many items have been decoded so far, delivered or not.
@@ -104,6 +138,7 @@ class StreamState:
         last_event_id: The last event ID that was committed; ``""`` if none.
     """
 
+    phase: Phase = Phase.CONNECTING
     retry_count: int = 0
     current_backoff: float = 0.0
     is_connected: bool = False
