@@ -8,6 +8,7 @@ what was cut off by a failure is not a frame). Both return the frames that have 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Container
 from typing import ClassVar, Generic, TypeVar
 
 from ..config import DEFAULT_MAX_BYTES
@@ -45,6 +46,23 @@ class Parser(ABC, Generic[F]):
     def last_event_id(self) -> str:
         """The last event ID that was committed; ``""`` in formats that have none."""
         return ""
+
+    @property
+    def retry(self) -> int | None:
+        """The reconnection time in milliseconds, if the stream has set it."""
+        return None
+
+    def skip(self, ids: Container[str]) -> None:
+        """Drop the frames that set one of these event IDs: an earlier connection has brought them.
+
+        In formats without event IDs there is nothing to drop.
+        """
+        return
+
+    @property
+    def skipped(self) -> int:
+        """How many frames were dropped by `skip`."""
+        return 0
 
 
 class Framing(ABC, Generic[F]):

@@ -30,6 +30,7 @@ guess costs time, never correctness, because a payload is believed only if it ho
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import ClassVar, cast
 
 import attrs
@@ -83,7 +84,10 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         "_max_event_bytes",
         "_more",
         "_open",
+        "_own_id",
         "_retry",
+        "_skip",
+        "_skipped",
         "_truncated",
         "_usual_event",
         "_usual_head",
@@ -120,10 +124,13 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         self._joined = 0
         self._data_bytes = 0
         self._block_retry: int | None = None
+        self._own_id = False
 
         # What outlives a block.
         self._id = self._last_event_id = last_event_id
         self._retry: int | None = None
+        self._skip: Container[str] = ()
+        self._skipped = 0
 
         # The guess.
         self._expect("")
@@ -137,6 +144,18 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
     def retry(self) -> int | None:
         """The reconnection time in milliseconds, if the stream has set it (at most a day)."""
         return self._retry
+
+    def skip(self, ids: Container[str]) -> None:
+        """Drop the events that set one of these IDs: an earlier connection has brought them.
+
+        An event that sets no ID is never dropped, whatever the last event ID is.
+        """
+        self._skip = ids
+
+    @property
+    def skipped(self) -> int:
+        """How many events were dropped by `skip`."""
+        return self._skipped
 
     @property
     def truncated(self) -> bool:
@@ -237,7 +256,9 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
                 events.append(ServerSentEvent(event, payload, self._last_event_id, None))
         self._read_lines(f"{head}{last}".split("\n"), events)
 
-    def _read_lines(self, lines: list[str], events: list[ServerSentEvent | Comment]) -> None:
+    def _read_lines(  # noqa: C901 (one machine; each call would cost what a line costs)
+        self, lines: list[str], events: list[ServerSentEvent | Comment]
+    ) -> None:
         """Read whole lines: WHATWG HTML 9.2.6, "interpreting an event stream"."""
         data = self._data
         event = self._event
@@ -250,12 +271,16 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
                         data = self._join(data)
                     if event != self._usual_name:
                         self._expect(event)
-                    events.append(
-                        ServerSentEvent(self._usual_event, data, self._id, self._block_retry)
-                    )
+                    if self._own_id and self._id in self._skip:
+                        self._skipped += 1
+                    else:
+                        events.append(
+                            ServerSentEvent(self._usual_event, data, self._id, self._block_retry)
+                        )
                     data = None
                 event = ""
                 self._block_retry = None
+                self._own_id = False
             elif line[:6] == "data: ":  # the usual spelling, without the detour
                 if data is None:
                     data = line[6:]
@@ -285,6 +310,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         if name == "id":
             if "\0" not in value:
                 self._id = value
+                self._own_id = True
         elif name == "retry":
             if value.isascii() and value.isdigit():
                 # int() refuses more than 4300 digits; a day has 8.

@@ -31,6 +31,7 @@ must be made of LF or CRLF, as it is everywhere, and not of CR alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Final, Generic, TypeVar, cast
 
 from ..errors import LimitExceededError
@@ -88,6 +89,20 @@ class UnframedTextParser(Parser[F | UnframedText], Generic[F]):
     def last_event_id(self) -> str:
         """The last event ID string: committed by the blank line that ends its block."""
         return self._events.last_event_id
+
+    @property
+    def retry(self) -> int | None:
+        """As of the parser of the events."""
+        return self._events.retry
+
+    def skip(self, ids: Container[str]) -> None:
+        """As of the parser of the events."""
+        self._events.skip(ids)
+
+    @property
+    def skipped(self) -> int:
+        """As of the parser of the events."""
+        return self._events.skipped
 
     @property
     def truncated(self) -> bool:
