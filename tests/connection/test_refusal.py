@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from operator import attrgetter
@@ -165,6 +166,38 @@ def test_request_id(world: World, name: str, status: int) -> None:
     assert error.request_id == "r-7"
 
 
+SHOULD_RETRY: dict[str, bool | None] = {
+    "true": True,
+    "false": False,
+    " True ": True,
+    "FALSE": False,
+    "": None,
+    "1": None,
+    "no": None,
+    "true, false": None,
+}
+
+
+@in_memory
+@pytest.mark.parametrize("value", SHOULD_RETRY)
+def test_server_says_whether_to_retry(world: World, value: str) -> None:
+    """What the server says about another attempt goes before what its status means."""
+    for status in (400, 401, 408, 429, 500, 501):
+        error = failure_in(world, Head(status, headers={"X-Should-Retry": value}))
+        error_type, by_status = STATUSES[status]
+        told = SHOULD_RETRY[value]
+        assert error.is_retryable is (by_status if told is None else told)
+        assert error.error_type is error_type
+
+
+@in_memory
+def test_server_cannot_make_html_a_stream(world: World) -> None:
+    """What is no stream under a good status is not retried, whatever its headers say."""
+    headers = {"X-Should-Retry": "true", "Retry-After": "7"}
+    error = failure_in(world, Head(200, headers=headers, content_type="text/html"))
+    assert (error.is_retryable, error.retry_after) == (False, 7.0)
+
+
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 WAITS: dict[str, float | None] = {
     "7": 7.0,
@@ -191,6 +224,25 @@ WAITS: dict[str, float | None] = {
     "Fri Jan  2 03:04:35 2026": 30.0,
     "Fri, 02 Jan 2026 03:04:00 GMT": 0.0,
     "Thu, 01 Jan 1970 00:00:00 GMT": 0.0,
+    "02 Jan 2026 03:04:35 GMT": 30.0,
+    "Fri, 02 Jan 2026 03:04:35": 30.0,
+    "Fri, 02 Jan 2026 03:04:35 EST": 18030.0,
+    "Fri, 31 Dec 9999 23:59:59 GMT": (
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() - NOW
+    ),
+    "5, 10": None,
+    "1,5": None,
+    "1_000": None,
+    "0x10": None,
+    "1.5.5": None,
+    "1e400": None,
+    "-0": None,
+    "infinity": None,
+    "10 jan 5": None,
+    "10 jan 5 1:2": None,
+    "2026-01-02T03:04:35Z": None,
+    "Fri, 02 Jan 2026 25:61:61 GMT": None,
+    "Fri, 02 Jan 2026 03:04:35 GMT" + " " * 5000 + "x": None,
     "Fri, 99 Jan 2026 03:04:35 GMT": None,
     "Fri, 02 Jan 99999999999 03:04:35 GMT": None,
     "Fri, 02 Jan 2026 03:04:35 +99999999": None,
@@ -213,11 +265,28 @@ def test_retry_after_in_milliseconds(milliseconds: str, expected: float) -> None
     assert retry_after(headers, now=NOW) == expected
 
 
-@given(st.text(st.sampled_from('0123456789 ,:-+()"\\GMTWedJan.;@[]\t')) | st.text())
+DATE_LIKE = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["", "Fri, ", "Friday, ", "Fri ", ","]),
+    st.text(st.sampled_from("0123456789 ,-+JanMarDec"), max_size=12),
+    st.from_regex(r" ?[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", fullmatch=True),
+    st.text(st.sampled_from(" 0123456789-+:."), max_size=8),
+    st.sampled_from(["", " GMT", " +0100", " -9999", " EST", " (x)", " -0000", " +"]),
+)
+
+
+@given(
+    DATE_LIKE
+    | st.floats().map(str)
+    | st.integers().map(str)
+    | st.text(st.sampled_from('0123456789 ,:-+()"\\GMTWedJan.;@[]\t'))
+    | st.text()
+)
 def test_retry_after_never_raises(value: str) -> None:
-    """No value of the header is an error; a wait is never negative."""
-    seconds = retry_after({"retry-after": value, "retry-after-ms": value}, now=NOW)
-    assert seconds is None or seconds >= 0
+    """No value of the header is an error; a wait is finite and never negative."""
+    for headers in ({"retry-after": value}, {"retry-after-ms": value}):
+        seconds = retry_after(headers, now=NOW)
+        assert seconds is None or 0 <= seconds < math.inf
 
 
 @in_memory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from importlib import import_module
 from operator import attrgetter
 from typing import Any
@@ -176,9 +176,8 @@ def test_event_id_breaks_no_request(world: World) -> None:
 def test_event_id_of_another_type() -> None:
     """An event ID that is no text is a mistake in the program."""
     for options in ({"last_event_id": 7}, {"headers": {"Last-Event-ID": None}}):
-        spec = RequestSpec(method="GET", url="http://x", **options)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="event ID"):
-            spec.build_headers(httpx)
+            RequestSpec(method="GET", url="http://x", **options)  # type: ignore[arg-type]
 
 
 # ---- bodies ----------------------------------------------------------------------------------
@@ -213,16 +212,16 @@ def test_bodies(world: World) -> None:
 
 
 @pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))
-def test_body_of_a_plain_generator(world: World) -> None:
-    """An asynchronous client takes no plain generator, and says so in its own words."""
-
-    def plain() -> Iterator[bytes]:
-        yield b"one"
+@pytest.mark.parametrize("length", ["3", "300"])
+def test_body_of_another_length(world: World, length: str) -> None:
+    """A body that is not as long as its header says is an error of the request."""
 
     async def main() -> None:
-        async with world.serve(HELLO) as (client, server):
-            with pytest.raises(RuntimeError, match="sync"):
-                await ask(client, server.url, "POST", content=plain())
+        async with assert_no_leaks(), world.serve(HELLO) as (client, server):
+            headers = {"Content-Length": length}
+            for content in (pieces(), b"one two"):
+                error = await fail(client, server.url, "POST", content=content, headers=headers)
+                assert error.error_type is StreamErrorType.CLIENT_ERROR
             assert await ask(client, server.url) == ["hello"]
 
     world.run(main)
@@ -266,6 +265,9 @@ def test_body_that_cannot_be_sent_again(world: World) -> None:
             error = await fail(client, server.url, "POST", content=pieces())
             assert isinstance(error.__cause__, world.family.StreamConsumed)
             assert not error.is_retryable
+            assert error.__notes__ == [
+                "The request cannot be sent again: its body is an async generator"
+            ]
             assert await ask(client, server.url, "POST", json=[1]) == ["hello"]
             assert server.requests[-1].body == b"[1]"
 

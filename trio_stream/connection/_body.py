@@ -1,18 +1,20 @@
 """The body of a request, closed also when it is not read to its end.
 
 httpx reads a body through an async generator, even one of plain bytes, and httpcore abandons that
-when it is cancelled while it writes, or when the server answers before it has read everything.
+when it is cancelled while it writes, or when the server answers before it has read everything. A
+generator of the caller's is left behind with it.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any, Self, final
 
 import trio
+
+from ._request import RequestSpec
 
 __all__ = ["RequestBody"]
 
@@ -26,30 +28,32 @@ class RequestBody:
 
     Args:
         request: A request of either family; its stream is replaced.
-        content: The ``content`` that the caller gave.
+        spec: What it was built from.
     """
 
-    def __init__(self, request: Any, family: ModuleType, content: object) -> None:
+    def __init__(self, request: Any, family: ModuleType, spec: RequestSpec) -> None:
         self._failure: Exception | None = None
         self._family = family
+        self._spec = spec
         self._opened: list[Any] = []
-        if inspect.isasyncgen(content):
-            self._opened.append(content)
         if isinstance(request.stream, family.AsyncByteStream):
             request.stream = _stream_type(family)(request.stream, self)
 
     def open(self, stream: Any) -> AsyncIterator[bytes]:
-        """Read the body, for the first time or again after a redirect."""
-        chunks: AsyncIterator[bytes] = stream.__aiter__()
-        if inspect.isasyncgen(chunks):
-            self._opened.append(chunks)
+        """Read the body, for the first time or again after a redirect.
+
+        Raises:
+            Exception: The family's ``StreamConsumed``, for a body that is gone.
+        """
+        if self._spec.spent:
+            raise self._family.StreamConsumed
+        chunks = self._spec.begin_body(stream)
+        self._opened.append(chunks)
         return _Chunks(chunks, self)
 
     def note_failure(self, error: Exception) -> None:
         """Reading the body has raised ``error``."""
-        # The HTTP library's complaint that a generator cannot be sent twice comes this way too.
-        if not isinstance(error, self._family.StreamConsumed):
-            self._failure = error
+        self._failure = error
 
     def has_raised(self, error: Exception) -> bool:
         """Whether ``error`` came from reading the body: no failure of HTTP, whatever its class.
@@ -66,9 +70,9 @@ class RequestBody:
         """
         with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
             while self._opened:
-                generator = self._opened.pop()
+                chunks = self._opened.pop()
                 try:
-                    await generator.aclose()
+                    await chunks.aclose()
                 except Exception:  # noqa: BLE001 (there may be a response, which counts for more)
                     pass
 

@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any, final
 
@@ -184,27 +185,26 @@ async def connect(
     body: RequestBody | None = None
     response: Any = None
     with progress.deadline_scope as deadline_scope:
+        await spec.measure()  # what it raises is the caller's own
         try:
-            request = sender.build_request(
-                spec.method,
-                spec.url,
-                params=spec.params,
-                headers=spec.build_headers(family),
-                json=spec.json,
-                content=spec.content,
-                data=spec.data,
-                files=spec.files,
+            request = spec.build(
+                sender,
+                family,
                 timeout=family.Timeout(None, pool=config.connect_timeout),
                 extensions={"trace": progress.trace},
             )
-            body = RequestBody(request, family, spec.content)
-            response = await _send(sender, request, body, progress)
+            body = RequestBody(request, family, spec)
+            response = await _send(
+                partial(sender.send, request, stream=True, **_redirects(spec)), body, progress
+            )
         except Exception as error:
             if body is not None and body.has_raised(error):
                 raise  # the caller's own
             mapped = map_error(error, family, streaming=False)
             if mapped is None:
                 raise
+            if spec.spent and isinstance(error, family.StreamConsumed):
+                mapped.add_note(f"The request cannot be sent again: {spec.spent}")
             raise mapped from error
     if deadline_scope.cancelled_caught:
         raise progress.timeout_error()
@@ -218,13 +218,17 @@ async def connect(
     raise status_error(connection.response, explanation)
 
 
-async def _send(sender: Any, request: Any, body: RequestBody, progress: Progress) -> Any:
+def _redirects(spec: RequestSpec) -> dict[str, bool]:
+    return {} if spec.follow_redirects is None else {"follow_redirects": spec.follow_redirects}
+
+
+async def _send(send: Callable[[], Awaitable[Any]], body: RequestBody, progress: Progress) -> Any:
     """Send a request; leave nothing behind if that fails."""
     failure: BaseException | None = None
     try:
         try:
             with progress.guard:
-                return await sender.send(request, stream=True)
+                return await send()
         finally:
             await body.aclose()
     except BaseException as error:

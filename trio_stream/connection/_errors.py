@@ -68,6 +68,9 @@ def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamErro
             return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
         case family.InvalidURL() | family.CookieConflict():
             return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
+        case _ if type(error).__name__ == "LocalProtocolError":
+            # h11's own, which httpcore lets through while it sends a body: too short, too long.
+            return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
         case UnicodeError() if not streaming:
             # From encoders of Python: a host that IDNA cannot spell, a header that is not ASCII.
             return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)

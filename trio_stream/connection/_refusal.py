@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC
@@ -12,9 +13,20 @@ from ._response import StreamResponse
 
 __all__ = ["not_a_stream", "retry_after", "status_error"]
 
+_SHOULD_RETRY = {"true": True, "false": False}
+
+# What all forms of a date have (RFC 9110, 5.6.7). The parser takes much for a date that is none,
+# and most of that for one long ago: a wait of no time.
+_TIME_OF_DAY = re.compile(r"\b[0-9]{2}:[0-9]{2}:[0-9]{2}\b")
+_MAX_LENGTH = 64
+
 
 def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
-    """The error for a status of 400 or more. ``body`` is what was read of its body."""
+    """The error for a status of 400 or more. ``body`` is what was read of its body.
+
+    Whether another attempt could help is what the server says (``x-should-retry``, from OpenAI and
+    Anthropic), else what its status means.
+    """
     status = response.status_code
     text = body.decode("utf-8", "replace")
     error = StreamStatusError(
@@ -30,6 +42,9 @@ def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
         error.is_retryable = True
     if status in (501, 505):  # by number the server's trouble, which no repetition mends
         error.is_retryable = False
+    told = _SHOULD_RETRY.get(response.headers.get("x-should-retry", "").strip().lower())
+    if told is not None:
+        error.is_retryable = told
     return error
 
 
@@ -57,7 +72,9 @@ def _excerpt(text: str) -> str:
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds that the server asks to wait: RFC 9110, 10.2.3, in its two forms.
 
-    ``retry-after-ms``, which LLM providers send for short waits, goes first.
+    ``retry-after-ms``, which LLM providers send for short waits, goes first. What is neither a
+    plain number nor a date is nothing. The result is finite and not negative; there is no upper
+    limit but that of a date or of 19 digits.
 
     Args:
         headers: The response's.
@@ -69,6 +86,8 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     value = headers.get("retry-after", "").strip()
     if _is_number(value):  # the standard has whole seconds; fractions are sent all the same
         return float(value)
+    if len(value) > _MAX_LENGTH or not _TIME_OF_DAY.search(value):
+        return None
     try:
         date = parsedate_to_datetime(value)
         if date.tzinfo is None:  # RFC 5322, 3.3: "-0000" is a time in UTC
