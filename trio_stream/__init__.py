@@ -15,31 +15,54 @@ from .errors import (
     StreamTruncatedError,
 )
 from .framing import Comment, Record, ServerSentEvent, UnknownEvent
-from .outcome import Ending, StreamOutcome, StreamState, Timings
+from .outcome import Ending, Phase, StreamOutcome, StreamState, Timings
 from .pipeline import (
+    Attempt,
     Draft,
     JSONSchema,
+    Restarted,
+    StreamLimiter,
     StreamReceiver,
     StreamStatistics,
     StructuredAnswer,
+    event_source,
     open_stream,
+    stream_with_retry,
+)
+from .retry import (
+    BackfillMinutes,
+    Cursor,
+    LastEventID,
+    RequestChanges,
+    RetryBudget,
+    StartingAfter,
 )
 
 __all__ = [
+    "Attempt",
+    "BackfillMinutes",
     "BadItemError",
     "Comment",
     "CorruptFrameError",
+    "Cursor",
     "Draft",
     "Ending",
     "InBandError",
     "JSONSchema",
+    "LastEventID",
     "LimitExceededError",
     "NotAStreamError",
+    "Phase",
     "Record",
+    "RequestChanges",
+    "Restarted",
+    "RetryBudget",
     "ServerSentEvent",
+    "StartingAfter",
     "StreamConfig",
     "StreamError",
     "StreamErrorType",
+    "StreamLimiter",
     "StreamOutcome",
     "StreamReceiver",
     "StreamResponse",
@@ -51,5 +74,7 @@ __all__ = [
     "StructuredAnswer",
     "Timings",
     "UnknownEvent",
+    "event_source",
     "open_stream",
+    "stream_with_retry",
 ]

@@ -18,7 +18,7 @@ from trio_stream.errors import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
-from trio_stream.outcome import Ending, StreamState
+from trio_stream.outcome import Ending, Phase, StreamState
 from trio_stream.pipeline import StreamReceiver, StreamStatistics, open_stream
 from trio_stream.testing import Event, Head, Plan, Reset, Stall, Truncate, Wait, assert_no_leaks
 
@@ -232,7 +232,9 @@ async def test_state(autojump_clock: MockClock) -> None:
     script = [Event("a", id="7"), Wait(2), Event("b"), Wait(2), Reset()]
     async with receiving(script, dialect=None) as rx:
         await rx.receive()
-        assert rx.state == StreamState(is_connected=True, total_items_received=1, last_event_id="7")
+        assert rx.state == StreamState(
+            Phase.STREAMING, is_connected=True, total_items_received=1, last_event_id="7"
+        )
         await trio.sleep(3)
         assert rx.state.total_items_received == 2
         await trio.sleep(3)

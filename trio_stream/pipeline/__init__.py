@@ -1,15 +1,24 @@
-"""Stages, links, watchdogs and the nursery that scopes them."""
+"""Stages, links, watchdogs, and the session that makes one stream of many connections."""
 
-from ._open import open_stream
+from ._limiter import StreamLimiter
+from ._open import StreamOptions, event_source, open_stream, stream_with_retry
+from ._order import Attempt, RequestFactory, Restarted
 from ._receiver import StreamReceiver, StreamStatistics
 from ._schema import JSONSchema
 from ._structured import Draft, StructuredAnswer
 
 __all__ = [
+    "Attempt",
     "Draft",
     "JSONSchema",
+    "RequestFactory",
+    "Restarted",
+    "StreamLimiter",
+    "StreamOptions",
     "StreamReceiver",
     "StreamStatistics",
     "StructuredAnswer",
+    "event_source",
     "open_stream",
+    "stream_with_retry",
 ]

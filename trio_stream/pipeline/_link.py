@@ -122,6 +122,17 @@ class Link(Generic[T]):
         """
         return self._taken(self._receive.receive_nowait())
 
+    def take_back(self) -> list[T] | None:
+        """Take back everything that was sent, when the sender does not wait.
+
+        Returns `None` if the receiver has been given it and has not come to run yet: what is in
+        flight cannot be stopped.
+        """
+        try:
+            return self.take_nowait().items
+        except trio.WouldBlock:
+            return None if self._newest is not None else []
+
     def _taken(self, batch: Batch[T]) -> Batch[T]:
         self._last_taken = batch
         if self._newest is batch:  # a newer one may be in the channel already

@@ -14,6 +14,7 @@ from ..dialects import MessageAssembler, MessageItem, ToolCall
 from ..errors import LimitExceededError, StreamError
 from ..outcome import Ending, StreamOutcome, StreamState, Timings
 from ._ending import ending_of_exit, ending_of_fault, is_forgiven
+from ._order import Restarted
 from ._stage import Interrupted
 from ._views import TextView, ToolCallView
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from ..config import StreamConfig
     from ..connection import StreamResponse
     from ..dialects import Assembler
+    from ._keeper import Keeper
     from ._link import Batch
-    from ._stages import Stages
+    from ._order import Grammar
+    from ._session import Session
 
 __all__ = ["StreamReceiver", "StreamStatistics"]
 
@@ -57,18 +60,23 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
     def __init__(
         self,
-        stages: Stages[T],
-        assembler: Assembler[T, R],
+        session: Session[T],
+        grammar: Grammar[T, R],
         config: StreamConfig,
+        *,
         started: float,
-        headers: float,
+        restarts: bool,
+        keeper: Keeper | None,
     ) -> None:
-        self._stages = stages
-        self._assembler = assembler
-        self._fold = assembler.fold
+        self._session = session
+        self._grammar = grammar
+        self._assembler: Assembler[T, R] = grammar.assembler()
+        self._fold = self._fold_or_begin if restarts else self._assembler.fold
+        self._restarts = restarts
         self._config = config
         self._started = started
-        self._headers = headers
+        self._keeper = keeper
+        self._auto_ack = session.tracks and config.auto_ack
         # The batch in hand, newest item first, so that `pop` is cheap.
         self._batch: list[T] = []
         self._taken = 0
@@ -93,6 +101,8 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             trio.ClosedResourceError: `aclose` was called.
             trio.BusyResourceError: Another task is receiving.
         """
+        if self._auto_ack:
+            self.ack()
         batch = self._batch
         if batch:
             await trio.lowlevel.checkpoint_if_cancelled()
@@ -101,7 +111,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
                 self._refuse()
             self._taking = True
             try:
-                batch = self._take(await self._stages.items.take())
+                batch = self._take(await self._session.items.take())
             except trio.EndOfChannel:
                 pass
             finally:
@@ -120,12 +130,14 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             trio.EndOfChannel, StreamError, trio.ClosedResourceError, trio.BusyResourceError: As
                 for `receive`.
         """
+        if self._auto_ack:
+            self.ack()
         batch = self._batch
         if not batch:
             if self._closed or self._taking:
                 self._refuse()
             try:
-                batch = self._take(self._stages.items.take_nowait())
+                batch = self._take(self._session.items.take_nowait())
             except trio.EndOfChannel:
                 pass
             if not batch:
@@ -197,6 +209,41 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         """
         return ToolCallView(self, self._answers("tool_calls"))
 
+    # ---- going on after a break, of this process or of the connection ----------------------------
+
+    def ack(self) -> None:
+        """Say that all items that were delivered have been dealt with.
+
+        Asking for the next item says so of the one before (``StreamConfig.auto_ack``). Call this
+        when you leave, or do not ask in order.
+        """
+        delivered = self._taken - len(self._batch)
+        if self._session.position.acknowledge(delivered) and self._keeper is not None:
+            self._keeper.wake()
+
+    async def flush(self) -> None:
+        """Wait until the position that was acknowledged last is saved.
+
+        Without a store of checkpoints there is nothing to wait for. Leaving the stream flushes,
+        too, for at most two seconds.
+
+        Cancellation: the old position is kept, or the new one.
+
+        Raises:
+            Exception: What the store has raised.
+        """
+        await trio.lowlevel.checkpoint()
+        if self._keeper is not None:
+            await self._keeper.save()
+
+    def finish(self) -> None:
+        """Ask for no more: the stream ends when what has been received so far is delivered.
+
+        It is a good end, `Ending.COMPLETED`, unless there was a message, and it is not whole; that
+        is `Ending.CLOSED`. Idempotent. An event that has not come to its end is dropped.
+        """
+        self._session.finish()
+
     async def aclose(self) -> None:
         """Leave the stream: stop its tasks and close its response. Idempotent.
 
@@ -218,9 +265,9 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
     async def _leave(self, error: BaseException | None) -> None:
         self._closed = True
         cancelled = trio.current_effective_deadline() == -math.inf
-        self._stages.leave()
+        self._session.leave()
         with trio.CancelScope(shield=True):
-            await self._stages.stopped.wait()
+            await self._session.stopped.wait()
         self.settle_left(error, cancelled=cancelled)
         await trio.lowlevel.checkpoint()
 
@@ -228,18 +275,22 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
     @property
     def response(self) -> StreamResponse:
-        """The head of the response: status, headers."""
-        return self._stages.connection.response
+        """The head of the response, that of the newest one: status, headers."""
+        return self._session.stages.connection.response
 
     @property
     def state(self) -> StreamState:
         """The stream at this moment."""
-        fault = self._stages.fault
+        session = self._session
+        fault = session.fault
         return StreamState(
-            is_connected=self._stages.is_connected,
-            total_items_received=self._stages.items_received,
+            phase=session.recovery.phase,
+            retry_count=session.recovery.attempts - 1,
+            current_backoff=session.backoff,
+            is_connected=session.stages.is_connected,
+            total_items_received=session.items_received,
             last_error=fault if isinstance(fault, StreamError) else None,
-            last_event_id=self._stages.parser.last_event_id,
+            last_event_id=session.last_event_id,
         )
 
     @property
@@ -257,14 +308,19 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         """The result so far: exactly the items that were delivered. A value of its own."""
         return self._assembler.snapshot() if self._delivered is None else self._delivered[0]
 
+    @property
+    def may_restart(self) -> bool:
+        """Whether a `Restarted` may be among the items."""
+        return self._restarts
+
     def statistics(self) -> StreamStatistics:
         """The stream in numbers."""
         delivered = self._taken - len(self._batch)
         return StreamStatistics(
-            items_received=self._stages.items_received,
+            items_received=self._session.items_received,
             items_delivered=delivered,
-            items_buffered=0 if self._closed else self._stages.items_received - delivered,
-            bytes_received=self._stages.connection.bytes_received,
+            items_buffered=0 if self._closed else self._session.items_received - delivered,
+            bytes_received=self._session.bytes_received,
         )
 
     # ---- ending --------------------------------------------------------------------------------
@@ -276,7 +332,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         stream and its outcome.
         """
         self._closed = True
-        rest = self._batch[::-1] + self._stages.drain()
+        rest = self._batch[::-1] + self._session.drain()
         self._taken -= len(self._batch)
         self._batch = []
         if self._outcome is not None:
@@ -287,7 +343,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             cancelled=cancelled,
         )
         if ending is Ending.CLOSED and kept is None:
-            kept = self._stages.fault  # nobody received it, but it happened
+            kept = self._session.stages.fault  # nobody received it, but it happened
         if rest:
             self._delivered = (self._assembler.snapshot(),)
             for item in rest:
@@ -296,17 +352,25 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
     def _end(self) -> NoReturn:
         """The consumer has come to the end of the items."""
-        fault = self._stages.items.fault
+        fault = self._session.items.fault
         if isinstance(fault, Interrupted):  # it has not: the stream is being left
             raise trio.ClosedResourceError
         if self._outcome is None:
             if fault is not None and self._assembler.complete and is_forgiven(fault):
                 fault = None
-            self._settle(Ending.COMPLETED if fault is None else ending_of_fault(fault), fault)
+            ending = Ending.COMPLETED if fault is None else ending_of_fault(fault)
+            if (
+                fault is None
+                and self._session.finishing
+                and self._session.is_dialect
+                and not self._assembler.complete
+            ):
+                ending = Ending.CLOSED  # a message is whole or it is not, whoever cut it
+            self._settle(ending, fault)
         raise self.outcome.error or trio.EndOfChannel
 
     def _settle(self, ending: Ending, error: BaseException | None) -> None:
-        stages, started = self._stages, self._started
+        session, started = self._session, self._started
 
         def since_start(time: float | None) -> float | None:
             return None if time is None else time - started
@@ -315,16 +379,20 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             ending=ending,
             value=self._assembler.snapshot(),
             error=error,
-            items=stages.items_received,
-            skipped_items=stages.decoder.skipped_items,
-            unknown_events=stages.decoder.unknown_events,
-            bytes_received=stages.connection.bytes_received,
-            last_event_id=stages.parser.last_event_id,
+            items=session.items_received,
+            skipped_items=session.skipped_items,
+            unknown_events=session.unknown_events,
+            duplicate_items=session.duplicates,
+            missing_items=session.position.missing,
+            bytes_received=session.bytes_received,
+            attempts=session.recovery.attempts,
+            last_event_id=session.last_event_id,
+            acknowledged_id=session.position.acknowledged,
             timings=Timings(
-                headers=since_start(self._headers),
-                first_byte=since_start(stages.first_byte),
-                first_item=since_start(stages.first_item),
-                last_item=since_start(stages.last_item),
+                headers=since_start(session.headers),
+                first_byte=since_start(session.first_byte),
+                first_item=since_start(session.first_item),
+                last_item=since_start(session.last_item),
                 total=trio.current_time() - started,
             ),
         )
@@ -333,14 +401,26 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             if self._config.on_error is not None:
                 self._config.on_error(error)
 
+    def _fold_or_begin(self, item: T) -> None:
+        # With a dialect, what follows is another result; without, one more of the items.
+        if type(item) is Restarted and self._session.is_dialect:
+            self._assembler = self._grammar.assembler()
+        else:
+            self._assembler.fold(item)
+
     def _take(self, batch: Batch[T]) -> list[T]:
         items = batch.items
         self._taken += len(items)
+        self._session.taken(items)
         items.reverse()
         self._batch = items
         return items
 
     def _answers(self, view: str) -> set[int]:
+        if self._restarts:
+            raise TypeError(
+                f"{view}() cannot tell of a restart: iterate over the items of this stream"
+            )
         assembler: object = self._assembler
         if not isinstance(assembler, MessageAssembler):
             raise TypeError(

@@ -22,7 +22,7 @@ import trio
 
 from ._link import Link
 
-__all__ = ["Interrupted", "Stage"]
+__all__ = ["Finished", "Interrupted", "Stage"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -30,6 +30,10 @@ Out = TypeVar("Out")
 
 class Interrupted(trio.ClosedResourceError):
     """The stages were stopped from outside. This tells nothing about the stream."""
+
+
+class Finished(trio.ClosedResourceError):
+    """The consumer wants what is there and no more: a good end, wherever the stream stood."""
 
 
 class Stage(ABC, Generic[In, Out]):
@@ -96,6 +100,10 @@ class Stage(ABC, Generic[In, Out]):
         """Send to the sink, waiting for room if need be."""
         await self.sink.send(out, weight)
 
+    def hang_up(self, reason: Exception | None) -> None:
+        """Hang up on the sink: there is no more to come."""
+        self.sink.close_send(reason)
+
     def attempt(self, items: list[In], out: list[Out]) -> None:
         """Do some work. If it raises, this stage is spent, and `fault` says why."""
         try:
@@ -116,6 +124,6 @@ class Stage(ABC, Generic[In, Out]):
         """Hang up on both sides. Idempotent."""
         if not self.ended:
             self.ended = True
-            self.sink.close_send(reason)
+            self.hang_up(reason)
             self.source.close_receive()
             self._on_end()

@@ -1,10 +1,13 @@
-"""The stages of one stream: connection, parser, assembler; the consumer is the fourth.
+"""The stages of one connection: connection, parser, assembler; the consumer is the fourth.
 
 Each is a task around a synchronous object; only the connection waits on the network::
 
     connection ══bytes══▶ parser ══frames══▶ assembler ══items══▶ consumer
 
 `Link` says how the double lines work, and `Stage` how errors travel along them.
+
+The line to the consumer is that of the stream: it outlives a connection, if the stream does. So the
+last stage does not hang up on the consumer. It reports its end to the `Session`, which judges.
 
 While all stages are idle, as they are when a slow stream delivers event by event, the connection's
 task does the work of the next two at once (`Stages._work_at_once`): one hop, to the consumer,
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar, final
+from typing import Any, Generic, Protocol, TypeVar, final
 
 import trio
 
@@ -25,10 +28,11 @@ from ..dialects import Decoder, Ping
 from ..errors import CorruptFrameError, LimitExceededError, StreamError, StreamTruncatedError
 from ..framing import Comment, Parser
 from ._link import Link
-from ._stage import Interrupted, Stage
+from ._position import Position
+from ._stage import Finished, Interrupted, Stage
 from ._watchdog import Watchdog
 
-__all__ = ["Stages"]
+__all__ = ["PULSES", "Owner", "Stages"]
 
 T = TypeVar("T")
 
@@ -36,23 +40,50 @@ T = TypeVar("T")
 # of the body mostly comes with the terminal event.
 _DRAIN_TIME = 0.05
 # Items that say only that the other side is alive: they are no progress.
-_PULSES = frozenset({Comment, Ping})
+PULSES = frozenset({Comment, Ping})
+
+
+class Owner(Protocol[T]):
+    """What the stages report to: the stream that they belong to.
+
+    Attributes:
+        items: The link to the consumer.
+        items_received: How many items have been decoded, since the stream began.
+    """
+
+    items: Link[T]
+    items_received: int
+
+    def made_progress(self, now: float) -> None:
+        """An item came that is more than a sign of life."""
+        ...
+
+    def drops(self, fault: Exception) -> bool:
+        """Whether the attempt is repeated because of ``fault``, as if it had never been.
+
+        What it has brought at last is not to be sent then.
+        """
+        ...
+
+    def ended(self, reason: Exception | None) -> None:
+        """There are no more items, since ``reason``."""
+        ...
 
 
 @final
 class Stages(Generic[T]):
-    """The three tasks that feed the consumer, and what they have seen.
+    """The three tasks that feed the consumer from one connection, and what they have seen.
 
     Args:
         connection, parser, decoder: What the tasks drive.
+        owner: The stream that they belong to.
+        position: Is told where the stream is; `None`: nobody wants to know.
         config: Timeouts, limits, callbacks.
         total_end: The end of the whole stream's time, on trio's clock.
         reusable: Whether the connection can be of use when the stream is over.
 
     Attributes:
-        items: The link to the consumer.
         is_connected: Whether the response is open.
-        stopped: Set when all three have ended.
         disconnect_error: What the ``on_disconnect`` callback raised.
     """
 
@@ -61,34 +92,35 @@ class Stages(Generic[T]):
         connection: Connection,
         parser: Parser[Any],
         decoder: Decoder[T],
-        config: StreamConfig,
+        owner: Owner[T],
         *,
+        position: Position | None,
+        config: StreamConfig,
         total_end: float,
         reusable: bool,
     ) -> None:
         self.connection = connection
         self.parser = parser
         self.decoder = decoder
-        self.items: Link[T] = Link(config.chunk_size)
+        self._items = owner.items
         self._bytes: Link[bytes] = Link(config.chunk_size)
         self._frames: Link[Any] = Link(config.chunk_size)
         self._watchdog = Watchdog(config, total_end)
         self._parser_stage = _ParserStage(parser, self._bytes, self._frames, self._hang_up)
         self._assembler_stage = _AssemblerStage(
-            decoder, self._frames, self.items, self._hang_up, self._watchdog
+            self._frames,
+            self._hang_up,
+            decoder=decoder,
+            owner=owner,
+            position=position,
+            watchdog=self._watchdog,
         )
         self._config = config
         self._reusable = reusable
-        self._scope = trio.CancelScope()
         self._body_is_whole = False
-        self.stopped = trio.Event()
+        self._finishing = False
         self.is_connected = True
         self.disconnect_error: Exception | None = None
-
-    @property
-    def items_received(self) -> int:
-        """How many items have been decoded, delivered or not."""
-        return self._assembler_stage.items_received
 
     @property
     def first_byte(self) -> float | None:
@@ -96,45 +128,49 @@ class Stages(Generic[T]):
         return self._watchdog.first_byte
 
     @property
-    def first_item(self) -> float | None:
-        """When the first item was decoded, on trio's clock."""
-        return self._assembler_stage.first_item
-
-    @property
-    def last_item(self) -> float | None:
-        """When the last item was decoded, on trio's clock."""
-        return self._assembler_stage.last_item
+    def last_byte(self) -> float:
+        """When the last byte of the body came, or the stages were made, on trio's clock."""
+        return self._watchdog.last_byte
 
     @property
     def fault(self) -> Exception | None:
         """The first fault in the order of the stream, if there is one yet."""
         faults = (self._assembler_stage.fault, self._parser_stage.fault, self._bytes.fault)
-        return next((each for each in faults if each and not isinstance(each, Interrupted)), None)
+        stopped = (Interrupted, Finished)
+        return next((each for each in faults if each and not isinstance(each, stopped)), None)
 
-    @trio.lowlevel.enable_ki_protection
-    async def run(self) -> None:
-        """Run until the stream has ended or the consumer leaves. The response is closed then."""
-        try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._parser_stage.run)
-                    nursery.start_soon(self._assembler_stage.run)
-                    await self._read()
-        finally:
-            self.stopped.set()
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether the decoder has failed."""
+        return self._assembler_stage.fault is not None
 
-    def leave(self) -> None:
-        """The consumer has left: stop, but for what a stream that ended well still has to do.
+    @property
+    def needs_time(self) -> bool:
+        """Whether there is something to do although the stream has ended well.
 
-        It may be reading the end of its body, so that a client that lives on can use the
-        connection again.
+        The end of the body may be on its way, and then the connection can be used again.
         """
-        ended_well = self._assembler_stage.ended and self.items.fault is None
-        if not (ended_well and self.fault is None and self._reusable):
-            self._scope.cancel(reason="the consumer left the stream")
+        ended_well = self._assembler_stage.ended and self.fault is None
+        return ended_well and self._reusable
+
+    async def run(self) -> None:
+        """Run until the stream has ended. The response is closed then."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._parser_stage.run)
+            nursery.start_soon(self._assembler_stage.run)
+            await self._read()
+
+    async def abandon(self) -> None:
+        """Close the response of stages that will not run."""
+        await self._close(Interrupted())
+
+    def finish(self) -> None:
+        """Read no more; what was read is delivered."""
+        self._finishing = True
+        self._watchdog.hang_up(0.0)
 
     def drain(self) -> list[T]:
-        """Everything that was received and not delivered, when the stages have stopped.
+        """What the stages hold that was not sent to the consumer, when they have stopped.
 
         A stage that was interrupted is continued here; one that has met a fault, or all that it
         wanted, is not. New faults have no receiver any more.
@@ -149,7 +185,7 @@ class Stages(Generic[T]):
             parser_stage.attempt_finish(frames)
         if frames and not assembler_stage.is_spent:
             assembler_stage.attempt(frames, items)
-        return self.items.drain() + items
+        return items
 
     # ---- the connection's task -----------------------------------------------------------------
 
@@ -163,7 +199,7 @@ class Stages(Generic[T]):
                 with watchdog.new_scope() as scope:
                     unsent = await self._relay()
                 if scope.cancelled_caught:
-                    reason = watchdog.error()
+                    reason = Finished() if self._finishing else watchdog.error()
                     break
                 if unsent:  # waiting for the consumer is no silence of the source
                     await self._bytes.send([unsent], len(unsent))
@@ -189,7 +225,7 @@ class Stages(Generic[T]):
         """
         receive_some = self.connection.receive_some
         watchdog = self._watchdog
-        link, frames, items = self._bytes, self._frames, self.items
+        link, frames, items = self._bytes, self._frames, self._items
         while data := await receive_some():
             in_time = watchdog.byte_came(trio.current_time())
             if link.is_awaited and frames.is_awaited and items.is_empty:
@@ -210,8 +246,8 @@ class Stages(Generic[T]):
         parser_stage.attempt([data], frames)
         if frames:
             assembler_stage.attempt(frames, items)
-            if items:
-                self.items.send_nowait(items, len(data))
+            if items and not assembler_stage.is_dropped:
+                self._items.send_nowait(items, len(data))
         if assembler_stage.is_spent:
             assembler_stage.end(assembler_stage.fault)
         if parser_stage.is_spent:
@@ -266,42 +302,63 @@ class _ParserStage(Stage[bytes, Any]):
 class _AssemblerStage(Stage[Any, T]):
     def __init__(
         self,
-        decoder: Decoder[T],
         source: Link[Any],
-        sink: Link[T],
         on_end: Callable[[], None],
+        *,
+        decoder: Decoder[T],
+        owner: Owner[T],
+        position: Position | None,
         watchdog: Watchdog,
     ) -> None:
-        super().__init__(source, sink, on_end)
+        super().__init__(source, owner.items, on_end)
         self._decoder = decoder
+        self._owner = owner
+        self._position = position
         self._watchdog = watchdog
-        self.items_received = 0
-        self.first_item: float | None = None
-        self.last_item: float | None = None
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the attempt is repeated, as if it had never been."""
+        return self.fault is not None and self._owner.drops(self.fault)
 
     def work(self, items: list[Any], out: list[T]) -> None:
         decoder = self._decoder
         try:
-            decoder.decode(items, out)
+            if self._position is None:
+                decoder.decode(items, out)
+            else:
+                self._decode_each(items, out, self._position)
         finally:
             if out:
-                self.items_received += len(out)
-                if type(out[-1]) not in _PULSES or any(type(it) not in _PULSES for it in out):
+                self._owner.items_received += len(out)
+                if type(out[-1]) not in PULSES or any(type(it) not in PULSES for it in out):
                     self._made_progress()
         self.is_spent = decoder.finished
+
+    def _decode_each(self, frames: list[Any], out: list[T], position: Position) -> None:
+        """Decode frame by frame, to know which items came of which."""
+        decode, before = self._decoder.decode, self._owner.items_received
+        for frame in frames:
+            place = position.read(frame)
+            if not position.is_duplicate(place):
+                decode((frame,), out)
+                position.advance(place, before + len(out))
 
     def finish(self, out: list[T]) -> None:
         self._decoder.close()
 
     async def send(self, out: list[T], weight: int) -> None:
+        if self.is_dropped:
+            return
         if not self.sink.send_nowait(out, weight):
             self._watchdog.rest_stall()
             await self.sink.send(out, weight)
             self._watchdog.wake_stall()
 
+    def hang_up(self, reason: Exception | None) -> None:
+        self._owner.ended(reason)
+
     def _made_progress(self) -> None:
         now = trio.current_time()
         self._watchdog.item_came(now)
-        if self.first_item is None:
-            self.first_item = now
-        self.last_item = now
+        self._owner.made_progress(now)

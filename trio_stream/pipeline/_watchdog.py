@@ -35,6 +35,7 @@ class Watchdog:
 
     Attributes:
         first_byte: When the first byte came.
+        last_byte: When the last one did, or the watchdog was made.
         hung_up: When to stop reading although nothing is wrong (`hang_up`); infinity: not known.
     """
 
@@ -42,7 +43,6 @@ class Watchdog:
         "_config",
         "_deadline",
         "_idle",
-        "_last_byte",
         "_last_item",
         "_scope",
         "_stall",
@@ -50,6 +50,7 @@ class Watchdog:
         "_total_end",
         "first_byte",
         "hung_up",
+        "last_byte",
     )
 
     def __init__(self, config: StreamConfig, total_end: float) -> None:
@@ -60,7 +61,7 @@ class Watchdog:
         self._total_end = total_end
         self._scope = trio.CancelScope()
         self._deadline = math.inf
-        self._last_byte = self._last_item = trio.current_time()
+        self.last_byte = self._last_item = trio.current_time()
         self.first_byte: float | None = None
         self.hung_up = math.inf
 
@@ -84,7 +85,7 @@ class Watchdog:
         """
         if self.first_byte is None:
             self.first_byte = now
-        self._last_byte = now
+        self.last_byte = now
         in_time = now < self._deadline
         if now >= self._idle.restart_at:
             self._idle.restart(now)
@@ -122,7 +123,7 @@ class Watchdog:
             return None
         now = trio.current_time()
         facts = (
-            f"(last byte {now - self._last_byte:.1f} s ago, "
+            f"(last byte {now - self.last_byte:.1f} s ago, "
             f"last item {now - self._last_item:.1f} s ago)"
         )
         config = self._config

@@ -62,6 +62,7 @@ def run_tools(
     on_error: Literal["answer", "raise"] = "answer",
     client: AsyncClient | None = None,
     config: StreamConfig = StreamConfig(),  # noqa: B008 (frozen)
+    reconnect: Literal["never", "before_first_item"] = "never",
 ) -> AbstractAsyncContextManager[ToolRun]:
     """Ask a model, make the calls that it asks for, send it the results, until it stops.
 
@@ -85,6 +86,8 @@ def run_tools(
         max_concurrency, timeout, on_error: As for `ToolRunner`.
         client: As for `open_stream`. With one, the rounds share a connection.
         config: As for `open_stream`, for each stream.
+        reconnect: As for `open_stream`, for each stream. From the first item on, calls may have
+            been made, and none is made twice.
 
     Raises:
         TypeError: Nothing says how a conversation goes on in the dialect of the request.
@@ -96,6 +99,7 @@ def run_tools(
         max_rounds,
         client,
         config,
+        reconnect=reconnect,
         max_concurrency=max_concurrency,
         timeout=timeout,
         on_error=on_error,
@@ -125,10 +129,14 @@ class ToolRun:
         max_rounds: int,
         client: AsyncClient | None,
         config: StreamConfig,
+        *,
+        reconnect: Literal["never", "before_first_item"],
         **options: Unpack[_RunnerOptions],
     ) -> None:
         if max_rounds < 1:
             raise ValueError(f"max_rounds must be at least 1, got {max_rounds!r}")
+        if reconnect not in ("never", "before_first_item"):
+            raise ValueError(f"calls are not made twice: reconnect cannot be {reconnect!r}")
         self._turns = turns_for(request["dialect"])
         self._tools = tools
         self._options = options
@@ -138,6 +146,7 @@ class ToolRun:
         self.results: list[ToolResult] = []
         self._max_rounds = max_rounds
         self._client = client
+        self._reconnect: Literal["never", "before_first_item"] = reconnect
         self._config = config
         self._nursery = BareNursery()
         # Unbounded, for the events. The items of the streams are held back by the semaphore.
@@ -237,7 +246,12 @@ class ToolRun:
 
     async def _play_round(self) -> tuple[StreamOutcome[Message], list[ToolResult]]:
         async with self._new_runner() as runner:
-            stream = open_stream(**self.request, client=self._client, config=self._config)
+            stream = open_stream(
+                **self.request,
+                client=self._client,
+                config=self._config,
+                reconnect=self._reconnect,
+            )
             async with stream as receiver:
                 # Before an item is received, so that nothing comes between it and the channel:
                 # a call is not reported as started before the item that completes it.

@@ -156,7 +156,13 @@ class ToolRunner:
 
         Args:
             receiver: The stream, as `open_stream` gives it with a provider's dialect.
+
+        Raises:
+            TypeError: The stream may begin anew (``reconnect="always"``), and then make its calls
+                twice.
         """
+        if getattr(receiver, "may_restart", False):  # of a StreamReceiver; other channels have none
+            raise TypeError("a stream with calls must not begin anew: its calls were made")
         return WatchedStream(self, receiver)
 
     def start(self, call: ToolCall) -> None:

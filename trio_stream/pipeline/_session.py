@@ -1,0 +1,530 @@
+"""One stream over all its connections.
+
+A `Session` makes the connections of a stream, one after the other, and runs the `Stages` of each.
+Between them stands the judgement of `Recovery`: when the last stage of a connection has come to its
+end, with everything before the fault decoded and on its way, the session asks what now, and does
+it. The link to the consumer stays the same, so the consumer sees one stream::
+
+    connect ──▶ stages ──▶ judge ──stop──▶ hang up on the consumer
+       ▲                     │
+       └──── wait ◀──────────┘ retry, resume, restart
+
+What passes from one connection to the next: where the stream is (`Position`), the reconnection time
+that it has asked for and, if it goes on, the decoder. What does not: bytes. Each connection has a
+fresh parser, and an event that was cut by the end of one is not part of the next.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import random
+from typing import Any, Generic, TypeVar, final
+
+import attrs
+import trio
+
+from ..config import StreamConfig
+from ..connection import AsyncClient, Connection, RequestSpec, connect, refuse
+from ..dialects import Decoder
+from ..errors import StreamError
+from ..framing import SSE, Framing, accept_header, select_framing
+from ..retry import (
+    Action,
+    Facts,
+    Phase,
+    Recovery,
+    Verdict,
+)
+from ._budgets import budget_of
+from ._ending import is_forgiven
+from ._link import Link
+from ._order import Attempt, Grammar, Order, Restarted
+from ._position import Position
+from ._stage import Finished, Interrupted
+from ._stages import PULSES, Stages
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+
+@final
+class Session(Generic[T]):
+    """The connections of one stream.
+
+    Args:
+        order: What to ask for.
+        client: Whom to ask; not closed here.
+        grammar: How to read the answers.
+        config: Timeouts, limits, callbacks, the retry policy.
+        started: When the stream was asked for, on trio's clock.
+        shared: Whether the client lives on when the stream is over.
+
+    Attributes:
+        items: The link to the consumer.
+        items_received: How many items have been decoded, delivered or not.
+        first_item: When the first one was, on trio's clock.
+        last_item: When the last one was.
+        position: Where the stream is.
+        recovery: Its judgement.
+        backoff: The wait that is running, in seconds; 0.0 if none is.
+        headers: When the first response was accepted, on trio's clock.
+        finishing: Whether the consumer wants only what is there.
+        stopped: Set when nothing runs any more.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        client: AsyncClient,
+        grammar: Grammar[T, Any],
+        config: StreamConfig,
+        *,
+        started: float,
+        shared: bool,
+    ) -> None:
+        self._order = order
+        self._client = client
+        self._grammar = grammar
+        self._config = config
+        self._shared = shared
+        self._total_end = math.inf if config.timeout is None else started + config.timeout
+        self.recovery = Recovery(
+            order.mode,
+            config,
+            budget=config.retry_budget or budget_of(client if shared else None, order.spec.url),
+            random=random.random,
+            now=started,
+        )
+        self.items: Link[T] = Link(config.chunk_size)
+        self._start = order.spec.last_event_id
+        self.position = Position(order.cursor, config.dedup_window, config.on_gap)
+        self._decoder: Decoder[T] = grammar.decoder()
+        self._retry: int | None = None
+        # A factory may make a new body for each attempt.
+        self._one_shot = order.spec.one_shot if order.request_factory is None else ""
+        self._last_error: StreamError | None = None
+        self._stages: Stages[T] | None = None
+        self._verdict: Verdict | None = None
+        self._is_last = False
+        self._is_closed = False
+        self._scope = trio.CancelScope()
+        self._pause: trio.CancelScope | None = None
+        self.items_received = 0
+        self.first_item: float | None = None
+        self.last_item: float | None = None
+        self.backoff = 0.0
+        self.headers = started
+        self.finishing = False
+        self.stopped = trio.Event()
+        self._taken = 0  # of the items, those that the consumer was given, in batches
+        self._begun_at = 0  # the item at which the stream began, the last time that it did
+        # Of the connections before this one:
+        self._bytes_before = 0
+        self._skipped_before = 0
+        self._unknown_before = 0
+        self._first_byte: float | None = None
+        self._disconnect_error: Exception | None = None
+
+    # ---- looking -----------------------------------------------------------------------------
+
+    @property
+    def stages(self) -> Stages[T]:
+        """The stages of the newest connection; there are some once `open` has returned."""
+        assert self._stages is not None  # noqa: S101
+        return self._stages
+
+    @property
+    def tracks(self) -> bool:
+        """Whether anybody wants to know the position."""
+        return self._order.tracks
+
+    @property
+    def is_dialect(self) -> bool:
+        """Whether there is an end that can be told from a cut."""
+        return self._grammar.is_dialect
+
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes of body have come."""
+        return self._bytes_before + self.stages.connection.bytes_received
+
+    @property
+    def skipped_items(self) -> int:
+        """How many payloads did not fit and were skipped."""
+        return self._skipped_before + self._decoder.skipped_items
+
+    @property
+    def unknown_events(self) -> int:
+        """How many events were of a kind that nobody knew."""
+        return self._unknown_before + self._decoder.unknown_events
+
+    @property
+    def duplicates(self) -> int:
+        """How many items came again and were dropped."""
+        return self.position.duplicates + self.stages.parser.skipped
+
+    @property
+    def first_byte(self) -> float | None:
+        """When the first byte of a body came, on trio's clock."""
+        return self.stages.first_byte if self._first_byte is None else self._first_byte
+
+    @property
+    def last_event_id(self) -> str:
+        """The position behind what was received."""
+        stages, position = self.stages, self.position
+        committed = stages.parser.last_event_id
+        if not self._order.tracks:
+            return committed
+        # What the parser knows more is a block of nothing but an ID, or of an event that it drops.
+        knows_more = position.uses_event_ids and stages.is_connected
+        return committed if knows_more and committed not in position.seen else position.received
+
+    @property
+    def fault(self) -> Exception | None:
+        """What has gone wrong last, as far as it is known yet."""
+        return self.stages.fault or self._last_error
+
+    @property
+    def disconnect_error(self) -> Exception | None:
+        """What the ``on_disconnect`` callback raised first."""
+        return self._disconnect_error or self.stages.disconnect_error
+
+    # ---- what the consumer does --------------------------------------------------------------
+
+    def taken(self, items: list[T]) -> None:
+        """The consumer was given these items."""
+        self._taken += len(items)
+        if self.recovery.phase is Phase.OPEN and any(type(item) not in PULSES for item in items):
+            self.recovery.delivered()
+
+    def finish(self) -> None:
+        """The consumer wants what is there, and no more."""
+        self.finishing = True
+        if self._pause is not None:
+            self._pause.cancel(reason="the consumer has finished the stream")
+        elif self._stages is not None:
+            self._stages.finish()
+
+    def leave(self) -> None:
+        """The consumer has left: stop, but for what a stream that ended well still has to do.
+
+        It may be reading the end of its body, so that a client that lives on can use the
+        connection again.
+        """
+        ended_well = self._is_closed and self.items.fault is None
+        if not (ended_well and self.stages.needs_time):
+            self._scope.cancel(reason="the consumer left the stream")
+
+    def fail(self, error: Exception) -> None:
+        """End the stream at once, for a reason of our own."""
+        self.close(error)
+        self._scope.cancel(reason="the stream has failed")
+
+    def drain(self) -> list[T]:
+        """Everything that was received and not delivered, when the session has stopped."""
+        rest = self.stages.drain()
+        return self.items.drain() + rest
+
+    # ---- connecting --------------------------------------------------------------------------
+
+    async def open(self, start: str = "") -> None:
+        """Make the first connection.
+
+        Args:
+            start: Where to go on, if that is known better than from the request.
+
+        Raises:
+            StreamError: There is no response, or none that is a stream, and another attempt is
+                not made.
+        """
+        self._start = start or self._start
+        self.position.start(self._start)
+        try:
+            self._stages = await self._connect()
+        except BaseException:
+            self.close(Interrupted())
+            raise
+        self.headers = trio.current_time()
+
+    async def _connect(self) -> Stages[T]:
+        """Connect, and if need be connect again."""
+        while True:
+            self.recovery.began(trio.current_time())
+            try:
+                return await self._attempt()
+            except StreamError as error:
+                self._last_error = error
+                verdict = self._judge(error)
+                if verdict.action is Action.STOP:
+                    raise
+            self._tell(verdict.error)
+            await self._wait(verdict)
+
+    async def _wait(self, verdict: Verdict) -> None:
+        """Wait for as long as the verdict says."""
+        self.backoff = verdict.delay
+        try:
+            if self._config.on_reconnect is not None:
+                self._config.on_reconnect(self.recovery.attempts, verdict.delay)
+            await trio.sleep(verdict.delay)
+        finally:
+            self.backoff = 0.0
+
+    async def _attempt(self) -> Stages[T]:
+        """Make one request, and accept the response or raise why not."""
+        spec = await self._request()
+        config = self._config
+        connection = await connect(spec, self._client, config, deadline=self._total_end)
+        try:
+            framing = await self._accept(connection)
+            position = self.position
+            event_ids = position.cursor is None or position.uses_event_ids
+            parser = framing.parser(
+                last_event_id=position.received if event_ids else "",
+                max_line_bytes=config.max_line_bytes,
+                max_event_bytes=config.max_event_bytes,
+            )
+            if self._order.tracks:
+                position.reconnect()
+                if position.uses_event_ids:
+                    parser.skip(position.seen)
+            stages = Stages(
+                connection,
+                parser,
+                self._decoder,
+                self,
+                position=position if self._order.tracks else None,
+                config=config,
+                total_end=self._total_end,
+                reusable=self._shared,
+            )
+            self.recovery.accepted(trio.current_time())
+            self._verdict = None
+            if config.on_connect is not None:
+                config.on_connect()
+        except BaseException:
+            await connection.aclose()
+            raise
+        return stages
+
+    async def _request(self) -> RequestSpec:
+        """The request of the next attempt."""
+        order, position = self._order, self.position
+        spec = order.spec
+        if position.uses_event_ids:
+            spec = attrs.evolve(spec, last_event_id=position.received)
+        elif position.cursor is not None and position.received:
+            changes = position.cursor.resume(position.received, self._silence)
+            spec = spec if changes is None else spec.changed(changes)
+        if order.request_factory is not None:
+            error = self._last_error
+            attempt = Attempt(self.recovery.attempts, position.received, error)
+            made = order.request_factory(attempt)
+            changes = (await made) if inspect.isawaitable(made) else made
+            spec = spec if changes is None else spec.changed(changes)
+            if error is not None and spec.spent:
+                self._one_shot = spec.spent
+                raise error
+        return spec
+
+    async def _accept(self, connection: Connection) -> Framing[Any]:
+        """The framing of the response, or the error that it is not a stream."""
+        response, mode, end = connection.response, self._order.mode, self._total_end
+        chosen = self._grammar.framing
+        framing = select_framing(response.content_type, chosen)
+        if response.status_code == 204 and mode not in ("never", "before_first_item"):
+            self._is_last = True  # "No Content": there is no more, and that is a good end
+            return chosen or SSE()
+        if mode == "event_source":
+            if response.status_code != 200:
+                raise await refuse(connection, "an event source has status 200", deadline=end)
+            if not isinstance(select_framing(response.content_type), SSE):
+                framing = None
+        if response.status_code >= 300 or response.status_code == 204:
+            raise await refuse(connection, "the status brings no body to read", deadline=end)
+        if framing is None:
+            expected = f"expected {accept_header(chosen)}, " if chosen is not None else ""
+            what = repr(response.content_type) if response.content_type else "none"
+            raise await refuse(connection, f"{expected}Content-Type is {what}", deadline=end)
+        try:
+            connection.decode()
+        except ValueError as error:
+            raise await refuse(connection, str(error), deadline=end) from error
+        return framing
+
+    # ---- running -----------------------------------------------------------------------------
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Run until the stream has ended or the consumer leaves. No response is open then."""
+        try:
+            with self._scope:
+                while True:
+                    if self.finishing:
+                        self.stages.finish()
+                    await self.stages.run()
+                    if self._is_closed or not await self._go_on():
+                        break
+        finally:
+            self.close(Interrupted())
+            self.stopped.set()
+
+    async def _go_on(self) -> bool:
+        """Do what the verdict says; whether there is a connection to run then."""
+        verdict, before = self._verdict, self.stages
+        assert verdict is not None  # noqa: S101
+        with trio.CancelScope() as self._pause:
+            try:
+                if not self.finishing:
+                    await self._wait(verdict)
+                    self._stages = await self._connect()
+            except Exception as error:  # noqa: BLE001 (errors travel in band)
+                self.close(error)
+                return False
+        self._pause = None
+        if self._stages is before:
+            self.close(None)
+            return False
+        self._bytes_before += before.connection.bytes_received
+        self.position.duplicates += before.parser.skipped
+        if self._first_byte is None:
+            self._first_byte = before.first_byte
+        self._disconnect_error = self._disconnect_error or before.disconnect_error
+        begins_anew = verdict.action is Action.RESTART and not self._is_last
+        if begins_anew and self._order.mode != "event_source":
+            await self._announce_restart()
+        return True
+
+    async def _announce_restart(self) -> None:
+        """Tell the consumer that what follows is a beginning."""
+        restarted: Any = Restarted(self.recovery.attempts, self.items_received - self._begun_at)
+        self.items_received += 1
+        self._begun_at = self.items_received
+        try:
+            await self.items.send([restarted], 0)
+        except BaseException:
+            await self.stages.abandon()
+            raise
+
+    def close(self, reason: Exception | None) -> None:
+        """Hang up on the consumer: no more will come. Idempotent; the first reason stands."""
+        if not self._is_closed:
+            self._is_closed = True
+            self.recovery.ended()
+            self.items.close_send(reason)
+
+    # ---- judging: called by the stages, from within ------------------------------------------
+
+    def made_progress(self, now: float) -> None:
+        """An item came that is more than a sign of life."""
+        self.recovery.progressed()
+        if self.first_item is None:
+            self.first_item = now
+        self.last_item = now
+
+    def drops(self, fault: Exception) -> bool:
+        """Whether the attempt is repeated because of ``fault``, as if it had never been."""
+        if not isinstance(fault, StreamError):
+            return False
+        try:
+            return self._verdict_of(fault).action is Action.RETRY
+        except Exception:  # noqa: BLE001 (of a cursor; `ended` will meet it again)
+            return False
+
+    def ended(self, reason: Exception | None) -> None:
+        """The stages of a connection have come to their end, since ``reason``."""
+        if isinstance(reason, Finished):
+            reason = None
+        elif reason is None or isinstance(reason, StreamError):
+            try:
+                verdict = self._verdict_of(reason)
+                if verdict.action is not Action.STOP:
+                    self._leave_behind(verdict)
+                    return
+                reason = verdict.error
+            except Exception as error:  # noqa: BLE001 (of a callback)
+                reason = error
+        self.close(reason)
+
+    def _verdict_of(self, error: StreamError | None) -> Verdict:
+        """What now, after a connection has ended. Asked for once for each."""
+        if self._verdict is None:
+            stages, position = self.stages, self.position
+            if stages.parser.retry is not None:
+                self._retry = stages.parser.retry
+            if self.tracks and position.uses_event_ids and not stages.is_spoilt:
+                position.advance(stages.parser.last_event_id, self.items_received)
+            unsent: list[T] | None = []
+            if self.recovery.phase is Phase.OPEN:
+                unsent = self.items.take_back()
+                if unsent is None:  # on its way to the consumer: as good as delivered
+                    self.recovery.delivered()
+            self._verdict = self._judge(error)
+            if unsent and self._verdict.action is not Action.RETRY:
+                self.items.send_nowait(unsent, 0)
+        return self._verdict
+
+    def _judge(self, error: StreamError | None) -> Verdict:
+        now = trio.current_time()
+        self._last_error = error
+        facts = Facts(
+            error=error,
+            last=self._is_last or self._is_whole(error),
+            can_resume=self._can_resume(),
+            items_kept=self.recovery.has_progressed,
+            one_shot=self._one_shot,
+            retry=self._retry,
+            total_end=self._total_end,
+        )
+        verdict = self.recovery.judge(facts, now)
+        if verdict.error is not None and verdict.why_not:
+            verdict.error.add_note(f"not retried: {verdict.why_not}")
+        return verdict
+
+    def _is_whole(self, error: StreamError | None) -> bool:
+        """Whether nothing is missing, for the grammar says so."""
+        if not self._grammar.is_dialect or self._stages is None or self._stages.is_spoilt:
+            return False
+        if self._decoder.finished or error is None:
+            return True
+        if not is_forgiven(error):
+            return False
+        try:
+            self._decoder.close()
+        except StreamError:
+            return False
+        return True
+
+    def _can_resume(self) -> bool:
+        cursor, position = self.position.cursor, self.position.received
+        if cursor is None or not position:
+            return False
+        if self._grammar.is_dialect and self._stages is not None and self._stages.is_spoilt:
+            return False  # its decoder has lost the thread
+        return cursor.resume(position, self._silence) is not None
+
+    @property
+    def _silence(self) -> float:
+        """Seconds since the last byte."""
+        return trio.current_time() - (
+            self.headers if self._stages is None else self._stages.last_byte
+        )
+
+    def _leave_behind(self, verdict: Verdict) -> None:
+        """Keep of a connection that is over what the next one needs."""
+        if verdict.action is Action.RETRY:  # it has brought nothing that counts
+            self.items_received = self._taken
+            self.position.start(self._start)
+            self._decoder = self._grammar.decoder()
+        elif verdict.action is Action.RESTART:
+            self._skipped_before = self.skipped_items
+            self._unknown_before = self.unknown_events
+            self.position.start("")
+            self._decoder = self._grammar.decoder()
+        self._tell(verdict.error)
+
+    def _tell(self, error: StreamError | None) -> None:
+        if error is not None and self._config.on_error is not None:
+            self._config.on_error(error)
