@@ -84,7 +84,9 @@ class StreamConfig:
             is closed; may be async. It runs even if the stream was cancelled, and then has
             two seconds.
         max_retries: How many attempts in a row may fail; 0: none is repeated, -1: no limit. The
-            count begins anew when an attempt has brought an item, or has lived for 60 seconds.
+            count begins anew when an attempt has brought an item. It does, too, when connections
+            have lived for 60 seconds in all, not counting the silence that a watchdog has waited
+            out, if it is a subscription or items were delivered before.
         max_retry_time: For how long they may fail, waits included. `None`: no limit.
         initial_backoff: The wait before an attempt is repeated: a random time up to this, and for
             each further failure in a row up to

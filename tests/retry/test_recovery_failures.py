@@ -140,3 +140,26 @@ def test_next_attempt_must_come_before_the_timeout(end: float, action: Action) -
     verdict = life(timeout=end).attempt(refused(), began=3.0, total_end=end)
 
     assert verdict.action is action
+
+
+def test_quiet_rotations_are_healthy() -> None:
+    """Connections that live for half a minute each are no failures, though they bring nothing."""
+    judged = life("always", jitter=False, max_retries=3)
+    waits = []
+    now = 0.0
+    for _ in range(100):
+        verdict = judged.attempt(None, began=now, lived=30.0, now=now + 30)
+        assert verdict.action is not Action.STOP
+        waits.append(verdict.delay)
+        now += 30 + verdict.delay
+    assert max(waits) <= 2
+
+
+def test_pings_do_not_make_an_opening_request_endless() -> None:
+    """A request that never brings anything is not repeated for ever because it lives long."""
+    judged = life("before_first_item", jitter=False, max_retries=3)
+    actions = [
+        judged.attempt(cut(), began=1000.0 * n, lived=300.0, now=1000.0 * n + 300).action
+        for n in range(4)
+    ]
+    assert actions == [Action.RETRY] * 3 + [Action.STOP]

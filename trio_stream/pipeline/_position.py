@@ -101,9 +101,9 @@ class Position:
         Raises:
             Exception: What ``on_gap`` has raised.
         """
-        if position in self.seen:
-            return  # it is that of an event that came before; there is no way back
-        if position is not None and position != self.received:
+        if position is None or position in self.seen:
+            return  # none, or that of an event that came before: there is no way back
+        if position != self.received:
             self.received = position
             if position:
                 self._new.append(position)

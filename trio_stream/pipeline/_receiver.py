@@ -355,6 +355,8 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         fault = self._session.items.fault
         if isinstance(fault, Interrupted):  # it has not: the stream is being left
             raise trio.ClosedResourceError
+        if self._auto_ack:
+            self.ack()  # the stream may have moved on behind its last item
         if self._outcome is None:
             if fault is not None and self._assembler.complete and is_forgiven(fault):
                 fault = None

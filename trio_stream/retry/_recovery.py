@@ -17,8 +17,10 @@ that the budget, which is shared, is touched by nothing that could be refused wi
 
 For a subscription, which no good end of a body ends, rules 4 to 6 make an error even of one.
 
-Failures are counted in a row. The row ends with an attempt that has brought an item, or has lived
-for a minute: real progress. That a connection was made is none, or a server that accepts and hangs
+Failures are counted in a row. The row ends with an attempt that has brought an item: real progress.
+It ends, too, when connections of the row have lived for a minute in all, if it is a subscription,
+or items were delivered before; a request that never brings anything is not asked for without end
+because pings come. That a connection was made is no progress, or a server that accepts and hangs
 up would be asked again without end; nor is the silence that a watchdog has waited out. And after
 an attempt of progress, the next one begins at least ``initial_backoff`` after its beginning, so
 that a server that brings an item and hangs up is not asked again at once, while one that lives for
@@ -75,7 +77,7 @@ Reconnect: TypeAlias = Literal["never", "before_first_item", "resume", "always",
 """
 
 _SUBSCRIPTIONS = frozenset({"always", "event_source"})
-# An attempt that lived for so long was a good one, whatever it brought.
+# Connections that live for so long are good ones, whatever they bring.
 _HEALTHY = 60.0
 # A watchdog fires at most 1/16 late.
 _LATE = 17 / 16
@@ -170,8 +172,9 @@ class Recovery:
         )
         self.phase = Phase.CONNECTING
         self.attempts = 0
-        # The row of failures: how many, and since when.
+        # The row of failures: how many, for how long their connections lived, and since when.
         self._failures = 0
+        self._lived = 0.0
         self._failing_since = now
         # The attempt that is running, and the tokens that it and the next one took.
         self._began = now
@@ -288,16 +291,19 @@ class Recovery:
 
     def _count(self, error: StreamError | None, now: float) -> float:
         """Count a failure; return the shortest wait before the next attempt."""
-        healthy = self._progressed or self._lived(error, now) >= _HEALTHY
+        if self.is_subscription or self.phase in (Phase.STREAMING, Phase.RECONNECTING):
+            self._lived += self._life(error, now)
+        healthy = self._progressed or self._lived >= _HEALTHY
         if healthy:
             self._failures = 0
+            self._lived = 0.0
             self._failing_since = now
             self._budget.give_back(self._spent)
             self._spent = 0.0
         self._failures += 1
         return max(0.0, self._config.initial_backoff - (now - self._began)) if healthy else 0.0
 
-    def _lived(self, error: StreamError | None, now: float) -> float:
+    def _life(self, error: StreamError | None, now: float) -> float:
         """For how long the attempt has shown life, in seconds."""
         if self._accepted is None:
             return 0.0
