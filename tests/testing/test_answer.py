@@ -79,6 +79,11 @@ async def test_script_on_the_wire(plan: Plan, wire: bytes | None) -> None:
             Head(headers={"Content-Type": "a/b", "Content-Length": "9"}, length=3),
             b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 9\r\n\r\nabc",
         ),
+        (
+            Head(is_bare=True, headers={"Content-Length": "3"}, framing="length"),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+        ),
+        (Head(is_bare=True, framing="close"), b"HTTP/1.1 200 OK\r\n\r\nabc"),
         (Head(204), b"HTTP/1.1 204 No Content\r\n\r\n"),
         (Head(304), b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     ],

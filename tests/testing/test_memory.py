@@ -13,6 +13,7 @@ import trio.testing
 
 from tests.testing.wires import read_all
 from trio_stream.testing import (
+    At,
     Event,
     Head,
     MemoryServer,
@@ -49,6 +50,17 @@ async def test_script_of_an_hour_takes_no_time(autojump_clock: Clock, family: st
         (b"a", 3600),
         (b"b", 3610),
     ]
+
+
+async def test_times_since_the_request(autojump_clock: Clock) -> None:
+    """A step may be held back until a time after the request, which may be over already."""
+    plan = [At(5), Event("one"), Wait(3), At(7), Event("two"), At(600), Event("three")]
+    async with memory_client(plan, timeout=None) as (client, server):
+        for _ in range(2):
+            start = trio.current_time()
+            async with client.stream("GET", server.url) as response:
+                seen = [trio.current_time() - start async for _ in response.aiter_raw()]
+            assert seen == pytest.approx([5, 8, 600])
 
 
 @pytest.mark.parametrize(

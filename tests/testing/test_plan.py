@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from trio_stream.testing import Event, Headers, Refuse, Request, Reset, Step
-from trio_stream.testing._plan import Plan, Scripts
+from trio_stream.testing._plan import Plan, start
 
 ONE, TWO = Event("one"), Event("two")
 
@@ -17,7 +17,7 @@ def request(target: str = "/") -> Request:
 
 
 def taken(plan: Plan, count: int) -> list[Sequence[Step]]:
-    scripts = Scripts(plan)
+    scripts = start(plan)
     return [list(scripts.take(request())) for _ in range(count)]
 
 
@@ -40,7 +40,7 @@ def test_scripts_are_taken_in_order(plan: Plan, scripts: list[list[Step]]) -> No
 
 def test_callable_is_given_the_request() -> None:
     """A callable chooses by the request, and may return a single step."""
-    scripts = Scripts(lambda request: ONE if request.path == "/one" else [TWO])
+    scripts = start(lambda request: ONE if request.path == "/one" else [TWO])
 
     assert list(scripts.take(request("/one?x=1"))) == [ONE]
     assert list(scripts.take(request("/two"))) == [TWO]
@@ -48,7 +48,7 @@ def test_callable_is_given_the_request() -> None:
 
 def test_refusal_uses_up_its_script() -> None:
     """A refused connection counts as the answer that its script was meant for."""
-    scripts = Scripts([Refuse(), [ONE]])
+    scripts = start([Refuse(), [ONE]])
 
     assert scripts.take_refusal()
     assert not scripts.take_refusal()
@@ -57,22 +57,22 @@ def test_refusal_uses_up_its_script() -> None:
 
 def test_callable_refuses_no_connection() -> None:
     """A callable is asked about requests, and before a connection there is none."""
-    assert not Scripts(lambda request: Refuse()).take_refusal()
+    assert not start(lambda request: Refuse()).take_refusal()
 
 
 def test_empty_script_refuses_no_connection() -> None:
     """A script without steps answers with an empty body."""
-    assert not Scripts([]).take_refusal()
+    assert not start([]).take_refusal()
 
 
 def test_class_in_place_of_a_step_is_refused() -> None:
     """Who forgets the parentheses is told at once."""
     with pytest.raises(TypeError, match=r"Reset\(\), not Reset"):
-        Scripts(Reset)  # type: ignore[arg-type]
+        start(Reset)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("plan", [[ONE, "two"], [[ONE], ["two"]], [[ONE], 2], "text"])
 def test_what_is_no_step_is_refused(plan: Plan) -> None:
     """A script that holds anything but steps is refused when it is given, not when it plays."""
     with pytest.raises(TypeError, match="a script is a list of steps"):
-        Scripts(plan)
+        start(plan)

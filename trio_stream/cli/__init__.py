@@ -1,4 +1,4 @@
-"""The command line: ``trio-stream tail URL``, ``trio-stream chat`` and ``trio-stream demo``.
+"""The command line: ``trio-stream tail URL``, ``record``, ``replay``, ``chat`` and ``demo``.
 
 Exit codes:
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ._exit import EXIT_CODES
@@ -28,8 +30,43 @@ _EXAMPLES = """\
 examples:
   trio-stream tail https://example.org/changes --field title
   trio-stream tail https://example.org/events --event order --max-items 1 | jq .data
+  trio-stream tail https://example.org/events --reconnect --state events.json >> events.jsonl
   trio-stream tail https://api.example.com/v1/messages -H "x-api-key: $KEY" \\
       -d @request.json --field delta.text --join
+
+"""
+
+_RECORD = """\
+Record a stream into a file, byte for byte as it comes, with its times and whatever goes wrong.
+
+The file is a cassette: text, one JSON object a line. trio-stream replay plays it, and so does
+trio_stream.testing in tests. What is known to be secret (authorization, cookies, API keys,
+tokens in URLs) is not written into it. Ctrl-C ends the recording; the file is whole then.
+What was recorded, and how the stream ended, is told on stderr.
+"""
+
+_RECORD_EXAMPLES = """\
+examples:
+  trio-stream record https://example.org/events events.jsonl --max-seconds 60
+  trio-stream record https://api.example.com/v1/messages answer.jsonl -H "x-api-key: $KEY" \\
+      -d @request.json
+
+"""
+
+_REPLAY = """\
+Play a cassette: print its items as tail would have, each at its time, and tell how it ended.
+
+If there are several exchanges in it, each is a stream, but for redirects; the last one decides on
+the exit code. What was left by Ctrl-C, or by any other client, is complete at that point.
+With --serve it is served on a local port for any client, from the start again after its end. The
+URL is printed on stdout. Ctrl-C ends it.
+"""
+
+_REPLAY_EXAMPLES = """\
+examples:
+  trio-stream replay events.jsonl --fast | jq .data
+  trio-stream replay answer.jsonl --field delta.text --join
+  trio-stream replay answer.jsonl --serve 8080 --speed 10
 
 """
 
@@ -63,6 +100,27 @@ _TIMEOUTS = {
     "headers": "from there to the head of the response (default: 120)",
 }
 
+# What tail can be asked for, where it is not.
+_UNASKED: dict[str, Any] = {
+    "url": "",
+    "method": None,
+    "headers": [],
+    "body": None,
+    "framing": None,
+    "events": [],
+    "field": (),
+    "max_items": None,
+    "comments": False,
+    "mode": None,
+    "timing": False,
+    "reconnect": False,
+    "max_retries": None,
+    "last_event_id": "",
+    "state": None,
+    "timeout": None,
+    **{f"{layer}_timeout": None for layer in _TIMEOUTS},
+}
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
@@ -85,10 +143,14 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     tail.set_defaults(fail=tail.error)
     tail.add_argument("url", metavar="URL", help="http or https")
-    _add_request(tail)
-    _add_selection(tail)
+    _add_framing(_add_request(tail))
+    add = _add_selection(tail)
+    add("--max-items", metavar="N", type=_count, help="leave when N items have been printed")
     _add_form(tail)
+    _add_recovery(tail)
     _add_timeouts(tail)
+    _add_record(commands)
+    _add_replay(commands)
     _add_chat(commands)
     demo = commands.add_parser(
         "demo",
@@ -98,6 +160,51 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--fast", action="store_true", help="as fast as it goes")
     return parser
+
+
+def _add_record(commands: Any) -> None:
+    record: argparse.ArgumentParser = commands.add_parser(
+        "record",
+        help="record a stream into a file, with its times and faults",
+        usage="trio-stream record URL FILE [options]",
+        description=_RECORD,
+        epilog=_RECORD_EXAMPLES + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    record.set_defaults(fail=record.error, **{**_UNASKED, "mode": "raw"})
+    record.add_argument("url", metavar="URL", help="http or https")
+    record.add_argument("file", metavar="FILE", type=Path, help="written over if it is there")
+    add = _add_request(record)
+    text = "a header, parameter or field that is secret, too; may be repeated"
+    add("--scrub", dest="secrets", metavar="NAME", action="append", default=[], help=text)
+    text = "stop after S seconds"
+    record.add_argument("--max-seconds", metavar="S", type=_positive, help=text)
+    _add_timeouts(record)
+
+
+def _add_replay(commands: Any) -> None:
+    replay: argparse.ArgumentParser = commands.add_parser(
+        "replay",
+        help="play what was recorded: print it, or serve it",
+        usage="trio-stream replay FILE [options]",
+        description=_REPLAY,
+        epilog=_REPLAY_EXAMPLES + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    replay.set_defaults(fail=replay.error, **_UNASKED)
+    replay.add_argument("file", metavar="FILE", type=Path, help="a cassette")
+    group = replay.add_argument_group("how it is played")
+    pace = group.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--speed", metavar="N", type=_positive, default=1.0, help="N times as fast (default: 1)"
+    )
+    pace.add_argument(
+        "--fast", dest="speed", action="store_const", const=math.inf, help="without a pause"
+    )
+    text = "serve it on this port of 127.0.0.1 (default: a free one), and print nothing else"
+    group.add_argument("--serve", metavar="PORT", nargs="?", const=0, type=_port, help=text)
+    _add_framing(_add_selection(replay))
+    _add_form(replay)
 
 
 def _add_chat(commands: Any) -> None:
@@ -128,7 +235,7 @@ def _add_chat(commands: Any) -> None:
     _add_timeouts(chat)
 
 
-def _add_request(parser: argparse.ArgumentParser) -> None:
+def _add_request(parser: argparse.ArgumentParser) -> Callable[..., object]:
     add = parser.add_argument_group("the request").add_argument
     add("-X", dest="method", metavar="METHOD", type=_method, help="default: GET, with -d POST")
     text = "a header; may be repeated"
@@ -137,18 +244,22 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     )
     text = "the body; @FILE: from a file, @-: from stdin; sent as application/json if it is JSON"
     add("-d", dest="body", metavar="BODY", help=text)
+    return add
+
+
+def _add_framing(add: Callable[..., object]) -> None:
     text = "the format of the stream (default: what its Content-Type says)"
     add("--framing", choices=list(FRAMINGS), help=text)
 
 
-def _add_selection(parser: argparse.ArgumentParser) -> None:
+def _add_selection(parser: argparse.ArgumentParser) -> Callable[..., object]:
     add = parser.add_argument_group("what is printed").add_argument
     text = "only events of this name; may be repeated"
     add("--event", dest="events", metavar="NAME", action="append", default=[], help=text)
     text = "only this field of JSON data, such as choices[0].delta.content, where it is there"
     add("--field", metavar="PATH", type=_path, default=(), help=text)
-    add("--max-items", metavar="N", type=_count, help="leave when N items have been printed")
     add("--comments", action="store_true", help="comments of server-sent events, too")
+    return add
 
 
 def _add_form(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +277,24 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
         )
     text = 'seconds since the start before each item; in JSON its "time"'
     group.add_argument("--timing", action="store_true", help=text)
+
+
+def _add_recovery(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("after a break").add_argument
+    text = (
+        "connect again when the stream breaks or ends, and go on behind the last event ID; "
+        "with -d, only as long as nothing has come"
+    )
+    add("--reconnect", action="store_true", help=text)
+    text = "how often in a row that may fail (default: no limit; with -d: 10)"
+    add("--max-retries", metavar="N", type=_number, help=text)
+    text = "go on behind this event ID"
+    add("--last-event-id", metavar="ID", default="", help=text)
+    text = (
+        "keep the ID of the last event that was printed in this file, and go on behind it; "
+        "it goes before --last-event-id"
+    )
+    add("--state", metavar="FILE", type=Path, help=text)
 
 
 def _add_timeouts(parser: argparse.ArgumentParser) -> None:
@@ -206,6 +335,25 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
     return seconds
+
+
+def _positive(text: str) -> float:
+    number = _seconds(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return int(text)
 
 
 def _count(text: str) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import final
 
 from ..framing import Comment, Record, ServerSentEvent
+from ..pipeline import Restarted
 from ._fields import json_line, look_up, parse_json, to_json
 from ._options import TailOptions
-from ._terminal import Style, visible
+from ._terminal import Style, say, visible
 
 __all__ = ["Lines"]
 
@@ -41,6 +42,9 @@ class Lines:
         if isinstance(item, bytes):  # no framing: as they came
             self.chosen += 1
             return item
+        if isinstance(item, Restarted):
+            say("trio-stream: what follows is a new beginning: items may be missing, or come again")
+            return b""
         if not isinstance(item, ServerSentEvent | Record | Comment):
             raise TypeError(f"no item of a stream: {item!r}")
         write = self._json if self._options.mode == "json" else self._text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import trio
 
@@ -16,6 +18,8 @@ from ._tail import tail
 from ._terminal import is_terminal, say
 
 __all__ = ["main"]
+
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,23 +55,24 @@ def _run(arguments: Sequence[str] | None) -> int:
         return Exit.FAILED
     parser = argument_parser()
     parsed = parser.parse_args(arguments)
+    on_terminal = is_terminal(sys.stdout)
     if parsed.command == "tail":
-        try:
-            options = tail_options(parsed, on_terminal=is_terminal(sys.stdout))
-        except ValueError as error:
-            parsed.fail(str(error))  # exits
-            raise
-        return trio.run(tail, options)
+        return trio.run(tail, _understood(parsed, partial(tail_options, on_terminal=on_terminal)))
+    if parsed.command == "record":
+        # These two bring a server and a recorder.
+        from ._record import record, record_options  # noqa: PLC0415
+
+        return trio.run(record, _understood(parsed, record_options))
+    if parsed.command == "replay":
+        from ._replay import replay, replay_options  # noqa: PLC0415
+
+        understand = partial(replay_options, on_terminal=on_terminal)
+        return trio.run(replay, _understood(parsed, understand))
     if parsed.command == "chat":
         # It brings the formats of all providers.
         from .chat import chat, chat_options  # noqa: PLC0415
 
-        try:
-            asked = chat_options(parsed)
-        except ValueError as error:
-            parsed.fail(str(error))  # exits
-            raise
-        return trio.run(chat, asked)
+        return trio.run(chat, _understood(parsed, chat_options))
     if parsed.command == "demo":
         # It brings a server and, where it is installed, rich.
         from .demo import demo  # noqa: PLC0415
@@ -75,6 +80,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         return trio.run(partial(demo, fast=parsed.fast))
     parser.print_help(sys.stderr)
     return Exit.USAGE
+
+
+def _understood(parsed: argparse.Namespace, understand: Callable[[argparse.Namespace], T]) -> T:
+    """What the arguments ask for; ends the program if they make no sense."""
+    try:
+        return understand(parsed)
+    except ValueError as error:
+        parsed.fail(str(error))  # exits
+        raise
 
 
 def _forget_output() -> None:

@@ -12,6 +12,7 @@ import attrs
 
 from ..config import StreamConfig
 from ..framing import NDJSON, SSE, Framing, JSONSequence, RawBytes, accept_header
+from ..retry import Reconnect
 from ._fields import FieldPath
 
 __all__ = ["FRAMINGS", "Mode", "TailOptions", "tail_options"]
@@ -42,6 +43,9 @@ class TailOptions:
     field: FieldPath
     timing: bool
     max_items: int | None
+    reconnect: Reconnect
+    last_event_id: str
+    state: Path | None
 
 
 def tail_options(arguments: argparse.Namespace, *, on_terminal: bool) -> TailOptions:
@@ -52,19 +56,33 @@ def tail_options(arguments: argparse.Namespace, *, on_terminal: bool) -> TailOpt
     """
     mode, framing = _mode_and_framing(arguments, on_terminal=on_terminal)
     body = None if arguments.body is None else _read_body(arguments.body)
+    method = arguments.method or ("GET" if body is None else "POST")
+    if arguments.max_retries is not None and not arguments.reconnect:
+        raise ValueError("--max-retries is for --reconnect")
+    if arguments.state is not None and mode == "raw":
+        raise ValueError("raw bytes have no event IDs: they cannot go with --state")
     return TailOptions(
-        method=arguments.method or ("GET" if body is None else "POST"),
+        method=method,
         url=arguments.url,
         headers=_complete_headers(arguments.headers, body, mode),
         body=body,
         framing=framing,
-        config=_config(arguments),
+        config=_config(arguments, method),
         mode=mode,
         events=frozenset(arguments.events),
         field=arguments.field,
         timing=arguments.timing,
         max_items=arguments.max_items,
+        reconnect=_reconnect(method) if arguments.reconnect else "never",
+        last_event_id=arguments.last_event_id,
+        state=arguments.state,
     )
+
+
+def _reconnect(method: str) -> Reconnect:
+    # What is sent again may be done again: only what is safe (RFC 9110, 9.2.1) is asked for anew
+    # after something has come of it.
+    return "always" if method in {"GET", "HEAD"} else "before_first_item"
 
 
 def _mode_and_framing(
@@ -124,10 +142,14 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _config(arguments: argparse.Namespace) -> StreamConfig:
+def _config(arguments: argparse.Namespace, method: str) -> StreamConfig:
     usual = StreamConfig()
+    retries = -1 if _reconnect(method) == "always" else usual.max_retries
     return StreamConfig(
         max_kept_items=0,
+        max_retries=retries if arguments.max_retries is None else arguments.max_retries,
+        # What was read is acknowledged when it has been written.
+        auto_ack=False,
         timeout=_limit(arguments.timeout, usual.timeout),
         connect_timeout=_limit(arguments.connect_timeout, usual.connect_timeout),
         headers_timeout=_limit(arguments.headers_timeout, usual.headers_timeout),

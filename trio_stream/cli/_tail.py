@@ -9,14 +9,17 @@ from typing import Any
 import attrs
 import trio
 
+from ..connection import AsyncClient
 from ..errors import StreamError
-from ..outcome import StreamOutcome
+from ..outcome import Ending, StreamOutcome
 from ..pipeline import StreamReceiver, open_stream
 from ._exit import Exit
 from ._lines import Lines
+from ._notices import Notices
 from ._options import TailOptions
 from ._output import Output
 from ._signals import run_until_signal
+from ._state import State, StateError
 from ._terminal import Style, is_terminal, say
 from ._verdict import judge
 
@@ -26,8 +29,14 @@ __all__ = ["tail"]
 _BATCH = 65536
 
 
-async def tail(options: TailOptions) -> Exit:
-    """Print a stream and tell how it ended."""
+async def tail(options: TailOptions, *, client: AsyncClient | None = None, end: str = "") -> Exit:
+    """Print a stream and tell how it ended.
+
+    Args:
+        options: What to ask for, and what to show of it.
+        client: Who asks; default: a client of its own.
+        end: What a clean end is the end of, if not of the stream.
+    """
     started = trio.current_time()
     lines = Lines(
         options,
@@ -38,6 +47,7 @@ async def tail(options: TailOptions) -> Exit:
     output = Output(sys.stdout.fileno())
     outcomes: list[StreamOutcome[Any]] = []
     output_error: OSError | None = None
+    notices = Notices(Style.of(sys.stderr))
 
     async def work() -> None:
         nonlocal output_error
@@ -45,23 +55,34 @@ async def tail(options: TailOptions) -> Exit:
             async with open_stream(
                 options.method,
                 options.url,
+                client=client,
                 headers=options.headers,
                 content=options.body,
                 framing=options.framing,
-                config=attrs.evolve(options.config, on_outcome=outcomes.append),
+                config=attrs.evolve(
+                    options.config,
+                    on_outcome=outcomes.append,
+                    on_reconnect=notices.waiting,
+                    on_error=notices.failed,
+                ),
+                reconnect=options.reconnect,
+                last_event_id=options.last_event_id,
+                checkpoints=None if options.state is None else State(options.state),
             ) as rx:
                 await _copy(rx, lines, output)
-        except (StreamError, ValueError):  # ValueError: a URL or a header that cannot be one
+        except (StreamError, StateError, ValueError):  # ValueError: of a URL, a header, a state
             pass  # the outcome tells of it
         except OSError as error:  # not of the network: those are mapped
             output_error = error
 
     stopped_by = await run_until_signal(work)
+    outcome = outcomes[0]
+    full = end if outcome.ending is Ending.COMPLETED else ""
     verdict = judge(
-        outcomes[0],
-        options,
-        printed=output.items,
-        is_full=lines.is_full,
+        outcome,
+        printed=None if options.mode == "raw" else output.items,
+        full=f"--max-items {options.max_items}" if lines.is_full else full,
+        format_chosen=options.framing is not None,
         stopped_by=stopped_by,
         output_error=output_error,
         style=Style.of(sys.stderr),
@@ -89,3 +110,5 @@ async def _copy(rx: StreamReceiver[Any, Any], lines: Lines, output: Output) -> N
             ended = error  # after what came before it
         if batch:
             await output.write(bytes(batch), items=lines.chosen)
+        rx.ack()
+        await rx.flush()

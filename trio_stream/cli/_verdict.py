@@ -16,7 +16,6 @@ from ..errors import (
 )
 from ..outcome import Ending, StreamOutcome
 from ._exit import Exit
-from ._options import TailOptions
 from ._terminal import Style, human_bytes, visible
 
 __all__ = ["Verdict", "judge"]
@@ -32,15 +31,25 @@ class Verdict:
 
 def judge(
     outcome: StreamOutcome[Any],
-    options: TailOptions,
     *,
-    printed: int,
-    is_full: bool,
+    printed: int | None,
+    full: str,
+    format_chosen: bool,
     stopped_by: signal.Signals | None,
     output_error: OSError | None,
     style: Style,
 ) -> Verdict:
-    """Judge a stream that is over, by its outcome and by what else may have ended it."""
+    """Judge a stream that is over, by its outcome and by what else may have ended it.
+
+    Args:
+        outcome: Of the stream.
+        printed: How many items were printed; `None`: items are not what was asked for.
+        full: Why nothing more was wanted, such as ``"--max-items 3"``; ``""``: more was.
+        format_chosen: Whether the format was chosen, and not taken from the response.
+        stopped_by: The signal that has stopped the command.
+        output_error: Why nothing more could be written.
+        style: Of stderr.
+    """
     error: BaseException | None = outcome.error
     if output_error is not None:
         if isinstance(output_error, BrokenPipeError):
@@ -49,8 +58,8 @@ def judge(
     elif stopped_by is not None:
         code = Exit.of_signal(stopped_by)
         ending = style.odd(code.name.lower())
-    elif is_full:
-        code, ending = Exit.COMPLETE, style.good(f"stopped at --max-items {options.max_items}")
+    elif full:
+        code, ending = Exit.COMPLETE, style.good(f"stopped at {full}")
         error = None
     elif outcome.ending is Ending.COMPLETED:
         code, ending = Exit.COMPLETE, style.good("complete")
@@ -62,8 +71,8 @@ def judge(
         code, ending = Exit.FAILED, style.bad("failed")
         if _is_ours(error):
             code = Exit.USAGE
-    why = [f"trio-stream: {visible(each)}" for each in _explain(error, options)]
-    facts = " · ".join(_facts(outcome, options, printed))
+    why = [f"trio-stream: {visible(each)}" for each in _explain(error, format_chosen=format_chosen)]
+    facts = " · ".join(_facts(outcome, printed))
     return Verdict(code, (*why, f"trio-stream: {ending} {style.dim('· ' + facts)}"))
 
 
@@ -76,17 +85,22 @@ def _is_ours(error: BaseException | None) -> bool:
     )
 
 
-def _explain(error: BaseException | None, options: TailOptions) -> list[str]:
+def _explain(error: BaseException | None, *, format_chosen: bool) -> list[str]:
     if error is None:
         return []
     if isinstance(error, OSError):
         return [f"cannot write the output: {error.strerror or error}"]
     message = " ".join(str(error).split())
+    notes: list[str] = getattr(error, "__notes__", [])
+    return [*_say(error, message, format_chosen=format_chosen), *notes]
+
+
+def _say(error: BaseException, message: str, *, format_chosen: bool) -> list[str]:
     match error:
         case StreamTimeoutError():
             option = "--timeout" if error.layer == "total" else f"--{error.layer}-timeout"
             return [message, f"{option} sets this limit"]
-        case NotAStreamError() if options.framing is None:
+        case NotAStreamError() if not format_chosen:
             return [
                 message,
                 "if it is a stream all the same, --framing names its format; --raw prints it",
@@ -97,9 +111,11 @@ def _explain(error: BaseException | None, options: TailOptions) -> list[str]:
             return [message]
 
 
-def _facts(outcome: StreamOutcome[Any], options: TailOptions, printed: int) -> list[str]:
+def _facts(outcome: StreamOutcome[Any], printed: int | None) -> list[str]:
     facts = [human_bytes(outcome.bytes_received), f"{outcome.timings.total:.2f} s"]
-    if options.mode != "raw":
+    if printed is not None:
         items = "1 item" if outcome.items == 1 else f"{outcome.items} items"
         facts.insert(0, items if printed == outcome.items else f"{items}, {printed} printed")
+    if outcome.attempts > 1:
+        facts.append(f"{outcome.attempts} requests")
     return facts

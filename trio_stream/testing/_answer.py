@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -29,14 +29,13 @@ class Answer:
         aftermath: What shall become of the connection when the script is over.
     """
 
-    def __init__(self, wire: Wire, request: Request, script: Sequence[Step]) -> None:
+    def __init__(self, wire: Wire, request: Request, script: Iterable[Step]) -> None:
         self.request = request
         self.aftermath: Literal["reuse", "close", "reset"] = (
             "reuse" if request.keep_alive else "close"
         )
         self._wire = wire
-        self._script = script
-        self._rest = script
+        self._rest = iter(script)  # which may have no end
         self._head: Head | None = None
         self._coder: _Coder = _Identity()
         self._wrote_raw = False
@@ -60,8 +59,7 @@ class Answer:
             self.aftermath = "close"
 
     async def _play_steps(self) -> None:
-        for index, step in enumerate(self._script):
-            self._rest = self._script[index + 1 :]
+        while (step := next(self._rest, None)) is not None:
             await step.play(self)
             if self._stopped:
                 return
@@ -83,8 +81,11 @@ class Answer:
         if head.status >= 200:  # else an interim answer, which says nothing of the body
             self._head = head
             self._coder = _coder(head)
-            given = {name.lower() for name, _ in fields}
-            fields += [field for field in self._body_headers(head) if field[0] not in given]
+            if head.framing == "close" and self._has_body:
+                self.aftermath = "close"
+            if not head.is_bare:
+                given = {name.lower() for name, _ in fields}
+                fields += [field for field in self._body_headers(head) if field[0] not in given]
         if ("connection", "close") in {(name.lower(), value.lower()) for name, value in fields}:
             self.aftermath = "close"
         await self._write(_lines(f"HTTP/1.1 {head.status} {reason}", fields))
@@ -108,9 +109,11 @@ class Answer:
             return head.length
         # Coded ahead with a coder of its own: the length of compressed data is not known before.
         coder = _coder(head)
-        pieces = [piece for step in self._rest for piece in step.pieces()]
+        rest = list(self._rest)
+        self._rest = iter(rest)
+        pieces = [piece for step in rest for piece in step.pieces()]
         length = sum(len(coder.code(piece)) for piece in pieces if piece) + len(coder.finish())
-        return length + any(step.unfinished for step in self._rest)
+        return length + any(step.unfinished for step in rest)
 
     async def ensure_started(self) -> None:
         """Send the default `Head`, unless the script has sent a head or raw bytes."""

@@ -7,12 +7,13 @@ import time
 import warnings
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import trio
 
-__all__ = ["assert_no_leaks"]
+__all__ = ["assert_no_leaks", "no_older_garbage", "open_sockets", "resource_warnings"]
 
 
 @asynccontextmanager
@@ -30,16 +31,16 @@ async def assert_no_leaks(*, settle: float = 1.0) -> AsyncGenerator[None]:
     Raises:
         AssertionError: Something was left behind. Names all of it.
     """
-    tasks, sockets = _tasks(), _sockets()
-    with _no_older_garbage(), _resource_warnings() as leaks:
+    tasks, sockets = _tasks(), open_sockets()
+    with no_older_garbage(), resource_warnings() as leaks:
         yield
         give_up = time.monotonic() + settle
-        while (_tasks() - tasks or _sockets() - sockets) and time.monotonic() < give_up:
+        while (_tasks() - tasks or open_sockets() - sockets) and time.monotonic() < give_up:
             await trio.lowlevel.checkpoint()
         gc.collect()
         await trio.lowlevel.checkpoint()  # for trio to report on the generators just collected
     leaks += [f"task {task.name}" for task in _tasks() - tasks]
-    leaks += sorted(_sockets() - sockets)
+    leaks += sorted(open_sockets() - sockets)
     if leaks:
         raise AssertionError("left behind: " + "; ".join(leaks))
 
@@ -56,7 +57,7 @@ def _family(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
             yield from _family(child)
 
 
-def _sockets() -> set[str]:
+def open_sockets() -> set[str]:
     """The open sockets, by descriptor and by the kernel's name for what it refers to."""
     sockets: set[str] = set()
     with suppress(FileNotFoundError):  # not on this system
@@ -68,11 +69,12 @@ def _sockets() -> set[str]:
     return sockets
 
 
+_blocks = count(1)
 _frozen = False  # what was there before is out of sight of `gc.collect`
 
 
 @contextmanager
-def _no_older_garbage() -> Generator[None]:
+def no_older_garbage() -> Generator[None]:
     """Let `gc.collect` see only what is made in the block."""
     global _frozen  # noqa: PLW0603 - there is one garbage collector
     if _frozen:  # in a block of this kind already
@@ -86,10 +88,12 @@ def _no_older_garbage() -> Generator[None]:
     finally:
         _frozen = False
         gc.unfreeze()
+        if next(_blocks) % 200 == 0:
+            gc.collect()  # what was frozen and thawed counts as old, and is seldom looked at
 
 
 @contextmanager
-def _resource_warnings() -> Generator[list[str]]:
+def resource_warnings() -> Generator[list[str]]:
     """Collect the texts of resource warnings; let all others through."""
     collected: list[str] = []
 

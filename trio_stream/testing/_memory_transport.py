@@ -6,8 +6,7 @@ on. So this is a transport of our own over the stock pool, and does what the sto
 proxies and TLS: it hands requests down and responses up, and raises the exceptions of httpcore as
 those of the client. These are namesakes in the two libraries, so no table is needed.
 
-This file alone knows the HTTP libraries, by their public names, and imports only the family that
-is asked for.
+It knows the HTTP libraries by their public names, and imports only the family that is asked for.
 """
 
 from __future__ import annotations
@@ -15,20 +14,18 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from importlib import import_module
 from types import ModuleType
 from typing import Any, Self, TypeAlias
 
 import trio
 
+from ._libraries import core, library
 from ._pipe import PipeEnd
 
 __all__ = ["Connect", "memory_transport", "new_client"]
 
 Connect: TypeAlias = Callable[[], Awaitable[PipeEnd]]
 """Opens a connection, or raises `OSError`."""
-
-_CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 
 def memory_transport(connect: Connect, family: str | ModuleType = "httpx") -> Any:
@@ -41,13 +38,10 @@ def memory_transport(connect: Connect, family: str | ModuleType = "httpx") -> An
     Returns:
         An ``AsyncBaseTransport`` of that family: the ``transport`` argument of its client.
     """
-    name = family if isinstance(family, str) else family.__name__
-    if name not in _CORES:
-        raise ValueError(f"family must be 'httpx' or 'httpx2', got {name!r}")
-    http, core = import_module(name), import_module(_CORES[name])
+    http = library(family)
     # The client insists on its own abstract classes, and ours must serve two clients.
     kind = type("MemoryTransport", (_Transport, http.AsyncBaseTransport), {})
-    return kind(http, core, connect)
+    return kind(http, core(family), connect)
 
 
 def new_client(connect: Connect, family: str | ModuleType, options: dict[str, Any]) -> Any:

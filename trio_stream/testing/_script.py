@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._answer import Answer
 
 __all__ = [
+    "At",
     "BadChunk",
     "End",
     "Event",
@@ -52,6 +53,15 @@ class Step:
     def pieces(self) -> Sequence[bytes]:
         """The body bytes that this step sends, by write."""
         return ()
+
+    def unrolled(self) -> Sequence[Step]:
+        """The same in steps that send one write or none: what faults cut and stretch.
+
+        A step that overrides `play` is one of these itself.
+        """
+        if type(self).play is not Step.play:
+            return (self,)
+        return [Send(piece) for piece in self.pieces()]
 
     async def play(self, answer: Answer) -> None:
         """Do it. Cancelled when the client leaves.
@@ -95,12 +105,14 @@ class Head(Step):
             the other attributes make, and in place of their namesakes.
         content_type: The ``Content-Type``; `None`: no such header.
         length: The ``Content-Length`` to declare, in bytes, true or not. `None`: with framing
-            ``"length"``, what the rest of the script sends, and one more if it stalls or is cut.
+            ``"length"``, what the rest of the script sends, and one more if it stalls or is cut;
+            such a script has an end.
         framing: How the client knows where the body ends: ``"chunked"``, ``"length"`` (the
             default if ``length`` is given) or ``"close"`` (the end of the connection).
         encoding: ``"gzip"`` compresses the body and says so. Each write is flushed by itself, so
             the times of a script keep their meaning.
         reason: The reason phrase; `None`: the usual one.
+        is_bare: Send ``headers`` and no others, whatever they make of the body.
     """
 
     status: int = 200
@@ -112,6 +124,7 @@ class Head(Step):
     )
     encoding: Literal["gzip"] | None = attrs.field(default=None, kw_only=True)
     reason: str | None = attrs.field(default=None, kw_only=True)
+    is_bare: bool = attrs.field(default=False, kw_only=True)
 
     async def play(self, answer: Answer) -> None:
         await answer.start(self)
@@ -202,6 +215,12 @@ class Pieces(Step):
         pieces = [self.data[start:end] for start, end in pairwise(cuts)]
         return [piece for piece in pieces if piece]
 
+    def unrolled(self) -> Sequence[Step]:
+        sends = [Send(piece) for piece in self.pieces()]
+        if not self.every:
+            return sends
+        return [step for send in sends for step in (Wait(self.every), send)][1:]
+
     async def play(self, answer: Answer) -> None:
         for index, piece in enumerate(self.pieces()):
             if index:
@@ -247,6 +266,20 @@ class Wait(Step):
 
     async def play(self, answer: Answer) -> None:
         await trio.sleep(self.seconds)
+
+
+@attrs.frozen
+class At(Step):
+    """Nothing until so long after the request, on trio's clock; nothing at all if it is past.
+
+    Attributes:
+        seconds: How long after the request was complete.
+    """
+
+    seconds: float
+
+    async def play(self, answer: Answer) -> None:
+        await trio.sleep_until(answer.request.time + self.seconds)
 
 
 @attrs.frozen

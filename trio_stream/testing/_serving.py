@@ -8,7 +8,7 @@ import h11
 import trio
 
 from ._answer import Answer
-from ._plan import Plan, Scripts
+from ._plan import Plan, start
 from ._request import Request, read_request
 from ._wire import Wire
 
@@ -33,7 +33,7 @@ class Server:
         self.requests: list[Request] = []
         self.connections = 0
         self.open_connections = 0
-        self._scripts = Scripts(plan)
+        self._scripts = start(plan)
         self._changed = trio.Event()
 
     async def wait_requests(self, count: int = 1) -> None:

@@ -13,9 +13,7 @@ from ...dialects import Message, MessageItem, Usage
 from ...errors import StreamError
 from ...outcome import StreamOutcome
 from ...pipeline import StreamReceiver, open_stream
-from ...providers import ProviderRequest
 from .._exit import Exit
-from .._options import TailOptions
 from .._output import Output
 from .._signals import run_until_signal
 from .._terminal import Style, is_terminal, say
@@ -61,9 +59,9 @@ async def take_turn(conversation: Conversation, prompt: str, options: ChatOption
     outcome = outcomes[0]
     verdict = judge(
         outcome,
-        _as_tail(request, options),
-        printed=0,
-        is_full=False,
+        printed=None,
+        full="",
+        format_chosen=True,
         stopped_by=stopped_by,
         output_error=output_error,
         style=style,
@@ -110,23 +108,6 @@ def _whisper(text: str) -> None:
     if sys.stderr is not None:
         sys.stderr.write(text)
         sys.stderr.flush()
-
-
-def _as_tail(request: ProviderRequest, options: ChatOptions) -> TailOptions:
-    """What `trio-stream tail` would have been asked, to be judged like it."""
-    return TailOptions(
-        method=request["method"],
-        url=request["url"],
-        headers=[],
-        body=None,
-        framing=request["dialect"].framing,
-        config=options.config,
-        mode="raw",
-        events=frozenset(),
-        field=(),
-        timing=False,
-        max_items=None,
-    )
 
 
 def _facts(message: Message, show: Show) -> list[str]:

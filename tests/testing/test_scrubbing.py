@@ -1,0 +1,223 @@
+"""Secrets do not get into a cassette."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+import pytest
+from hypothesis import given
+
+from tests.testing.recorded import exchanges
+from trio_stream.testing import (
+    Exchange,
+    RecordedChunk,
+    RecordedEnd,
+    RecordedHead,
+    RecordedRequest,
+    Scrubber,
+)
+
+SECRET = "sk-proj/4f+9 0b"
+FORM = ("content-type", "application/x-www-form-urlencoded")
+
+
+def exchange(
+    *, url: str = "http://x/", headers: Any = (), body: bytes = b"", answer: Any = (),
+    chunks: Any = (), error: str = "",
+) -> Exchange:  # fmt: skip
+    return Exchange(
+        RecordedRequest("GET", url, tuple(headers), body),
+        0.0,
+        RecordedHead(0.0, 200, headers=tuple(answer)),
+        tuple(RecordedChunk(number + 1.0, data) for number, data in enumerate(chunks)),
+        RecordedEnd(9.0, "complete", error),
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization", "proxy-authorization", "Cookie", "X-API-Key", "api-key", "x-goog-api-key",
+        "X-Auth-Token", "x-amz-security-token", "X-CSRF-Token", "X-Client-Secret", "Mcp-Session-Id",
+        "X-Hub-Signature-256", "ocp-apim-subscription-key-secret", "x-mine",
+    ],
+)  # fmt: skip
+def test_headers_that_are_secrets(name: str) -> None:
+    """A header that goes by the name of a secret loses its value, in requests and responses."""
+    scrubbed = Scrubber(names=["X-Mine"]).scrub(
+        exchange(headers=[(name, SECRET)], answer=[(name, SECRET)])
+    )
+
+    assert scrubbed.request.headers == ((name, "SCRUBBED"),)
+    assert scrubbed.head is not None
+    assert scrubbed.head.headers == ((name, "SCRUBBED"),)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-limit", "Idempotency-Key",
+        "x-request-id", "Last-Event-ID", "content-type", "WWW-Authenticate", "x-api-key",
+    ],
+)  # fmt: skip
+def test_headers_that_are_not(name: str) -> None:
+    """What only looks like a secret stays, and what the caller says is none."""
+    kept = exchange(headers=[(name, SECRET)], answer=[(name, SECRET)])
+
+    assert Scrubber(keep=["X-Api-Key"]).scrub(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("url", "scrubbed"),
+    [
+        ("https://u:p@x/?a=1", "https://SCRUBBED@x/?a=1"),
+        ("https://x/?key=12345678&alt=sse", "https://x/?key=SCRUBBED&alt=sse"),
+        ("https://x/?a=1&X-Amz-Signature=ab%2F&access_token=c",
+         "https://x/?a=1&X-Amz-Signature=SCRUBBED&access_token=SCRUBBED"),
+        ("https://x/?apiKey=1&sig=2&AWSAccessKeyId=3",
+         "https://x/?apiKey=SCRUBBED&sig=SCRUBBED&AWSAccessKeyId=SCRUBBED"),
+        ("https://x/?max_tokens=5&monkey=6&sort_key=7#key=8",
+         "https://x/?max_tokens=5&monkey=6&sort_key=7#key=8"),
+        ("https://x/?mine=1", "https://x/?mine=SCRUBBED"),
+    ],
+)  # fmt: skip
+def test_urls(url: str, scrubbed: str) -> None:
+    """Parameters and user names are taken out of URLs, wherever a URL stands."""
+    done = Scrubber(names={"mine"}).scrub(
+        exchange(url=url, answer=[("Location", url), ("Link", f"<{url}>")], error=f"no {url} here")
+    )
+
+    assert done.request.url == scrubbed
+    assert done.head is not None
+    assert done.head.headers == (("Location", scrubbed), ("Link", f"<{scrubbed}>"))
+    assert done.end.error == f"no {scrubbed} here"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "scrubbed"),
+    [
+        ([FORM], b"grant=x&client_secret=abc%20&code=12", b"grant=x&client_secret=******&code=**"),
+        ([], b'{"api_key": "ab\\"c", "n": 1}', b'{"api_key": "*****", "n": 1}'),
+        ([], b'[{"password":"","aToken":"x\xc3\xa9"}]', b'[{"password":"","aToken":"***"}]'),
+        ([], b'{"code": "print()", "key": "k", "max_tokens": "9"}', None),
+        ([], b'{"mine": "abc"}', b'{"mine": "***"}'),
+        ([], b"client_secret=abc", None),
+        ([FORM], b'{"api_key": "abc"}', None),
+    ],
+)  # fmt: skip
+def test_bodies_that_are_sent(headers: Any, body: bytes, scrubbed: bytes | None) -> None:
+    """Fields of forms and strings of JSON are covered, and lengths stay what they were."""
+    done = Scrubber(names={"mine"}).scrub(exchange(headers=headers, body=body))
+
+    assert done.request.body == (body if scrubbed is None else scrubbed)
+    assert len(done.request.body) == len(body)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        exchange(headers=[("Authorization", "Bearer 4f9a0b7c8d")]),
+        exchange(headers=[("x-api-key", "4f9a0b7c8d")]),
+        exchange(headers=[("cookie", "a=b; sid=4f9a0b7c8d")]),
+        exchange(answer=[("set-cookie", "sid=4f9a0b7c8d; Path=/")]),
+        exchange(url="http://x/?key=4f9a0b7c8d"),
+        exchange(url="http://u:4f9a0b7c8d@x/"),
+        exchange(headers=[FORM], body=b"code=4f9a0b7c8d"),
+        exchange(body=b'{"token": "4f9a0b7c8d"}'),
+    ],
+)
+def test_secret_is_found_wherever_it_is(sent: Exchange) -> None:
+    """What was found in one place is covered in all others, in the middle of a piece or across."""
+    chunks = [b"data: no such key: 4f9", b"a0b7c8d\n\n", b"4f9a0b7c8d4f9a"]
+    assert sent.head is not None
+    told = attrs.evolve(
+        sent,
+        head=attrs.evolve(sent.head, headers=(*sent.head.headers, ("x", "4f9a0b7c8d!"))),
+        chunks=tuple(RecordedChunk(1.0, data) for data in chunks),
+        end=RecordedEnd(2.0, "cut", "for 4f9a0b7c8d"),
+    )
+    done = Scrubber().scrub(told)
+
+    assert [chunk.data for chunk in done.chunks] == [
+        b"data: no such key: ***", b"*******\n\n", b"**********4f9a"
+    ]  # fmt: skip
+    assert "4f9a0b7c8d" not in repr(done)
+
+
+def test_secret_is_found_in_other_spellings() -> None:
+    """A value that is escaped in a URL is found where it is not, and the other way round."""
+    chunks = [SECRET.encode(), b" ", quote(SECRET, safe="").encode()]
+    for url in (f"http://x/?key={quote(SECRET, safe='')}", f"http://x/?key={quote(SECRET)}"):
+        done = Scrubber().scrub(exchange(url=url, chunks=chunks))
+        assert not done.body.replace(b"*", b"").strip()
+
+
+def test_short_words_are_not_looked_for() -> None:
+    """A secret of a few letters is taken out of its place, and no other."""
+    done = Scrubber().scrub(exchange(url="http://data/?key=data", chunks=[b"data: x"]))
+
+    assert done.request.url == "http://data/?key=SCRUBBED"
+    assert done.body == b"data: x"
+
+
+@pytest.mark.parametrize(
+    ("body", "pieces", "length"),
+    [
+        (bytes.upper, [b"AB", b"CDE", b"F"], "6"),
+        (lambda data: data[:4], [b"ab", b"cd"], "4"),
+        (lambda data: data + b"gh", [b"ab", b"cde", b"fgh"], "8"),
+        (lambda data: b"", [], "0"),
+    ],
+)
+def test_scrubber_of_ones_own(body: Any, pieces: list[bytes], length: str) -> None:
+    """The caller sees each body whole; its pieces keep their sizes, and its length is told."""
+    recorded = exchange(
+        headers=[("Content-Length", "6")], body=b"abcdef",
+        answer=[("content-length", "6"), ("x", "6")], chunks=[b"ab", b"cde", b"f"],
+    )  # fmt: skip
+    done = Scrubber(body=body).scrub(recorded)
+
+    assert [chunk.data for chunk in done.chunks] == pieces
+    assert done.request.body == b"".join(pieces)
+    assert done.request.headers == (("Content-Length", length),)
+    assert done.head is not None
+    assert done.head.headers == (("content-length", length), ("x", "6"))
+
+
+@given(exchanges(0))
+def test_nothing_else_is_touched(recorded: Exchange) -> None:
+    """An exchange without secrets stays as it is, byte for byte, and so does a scrubbed one."""
+    assert Scrubber().scrub(recorded) == recorded
+
+
+def test_scrubbed_stays_scrubbed() -> None:
+    """To scrub twice is to scrub once."""
+    body = json.dumps({"api_key": "4f9a0b7c8d"}).encode()
+    recorded = exchange(
+        url="http://u:12345678@x/?key=87654321", headers=[("authorization", "Bearer SCRUBBED")],
+        body=body, chunks=[b"SCRUBBED 12345678 4f9a0b7c8d"],
+    )  # fmt: skip
+    once = Scrubber().scrub(recorded)
+
+    assert once.body == b"SCRUBBED ******** **********"
+    assert Scrubber().scrub(once) == once
+
+
+@pytest.mark.parametrize(
+    "piece", ["?", "&", "=", "://", "@", "a=", '"', '":"', "\\", '\\"', " ", "?a"]
+)
+def test_no_text_takes_long(piece: str) -> None:
+    """A server cannot hold up the scrubber: 200 kB of any pattern are looked through at once."""
+    flood = piece * (200_000 // len(piece))
+    recorded = exchange(
+        url=f"http://x/?key=4f9a0b7c8d&{flood}",
+        headers=[FORM, ("x", flood)], body=flood.encode(), answer=[("location", flood)],
+        chunks=[flood.encode()], error=flood,
+    )  # fmt: skip
+    plain = attrs.evolve(recorded, request=attrs.evolve(recorded.request, headers=()))
+
+    for each in (recorded, plain):
+        assert "4f9a0b7c8d" not in repr(Scrubber().scrub(each))

@@ -1,0 +1,44 @@
+"""Where `trio-stream tail --state` has got to, in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import final
+
+from ..checkpoints import FileCheckpoints
+
+__all__ = ["State", "StateError"]
+
+
+class StateError(Exception):
+    """The file cannot be read or written."""
+
+
+@final
+class State:
+    """A store of checkpoints whose failures cannot be taken for those of the output."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._store = FileCheckpoints(path)
+
+    async def load(self, key: str) -> str | None:
+        """Return the position."""
+        try:
+            return await self._store.load(key)
+        except OSError as error:
+            raise self._failure("read", error) from error
+
+    async def save(self, key: str, position: str) -> None:
+        """Keep a position."""
+        try:
+            await self._store.save(key, position)
+        except OSError as error:
+            raise self._failure("keep", error) from error
+
+    async def delete(self, key: str) -> None:
+        """Forget a position."""
+        await self._store.delete(key)
+
+    def _failure(self, verb: str, error: OSError) -> StateError:
+        return StateError(f"cannot {verb} the state in {self._path}: {error.strerror or error}")

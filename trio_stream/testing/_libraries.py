@@ -1,0 +1,52 @@
+"""The HTTP libraries, imported by name, only here, and only when they are asked for."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+__all__ = ["core", "library", "library_of", "preferred"]
+
+_CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
+
+
+def library(family: str | ModuleType) -> Any:
+    """Import a family of clients.
+
+    Args:
+        family: ``"httpx"`` or ``"httpx2"``, or the module itself.
+    """
+    return import_module(_name(family))
+
+
+def core(family: str | ModuleType) -> Any:
+    """Import what that family is built upon: httpcore, or its namesake."""
+    return import_module(_CORES[_name(family)])
+
+
+def preferred() -> str:
+    """The family that a client of our own is of: httpx2 where it is installed."""
+    return "httpx2" if find_spec("httpx2") else "httpx"
+
+
+def library_of(transport: object) -> Any:
+    """The family that a transport belongs to.
+
+    Raises:
+        TypeError: It is no asynchronous transport of either.
+    """
+    for cls in type(transport).__mro__:
+        name = cls.__module__.partition(".")[0]
+        if name in _CORES and cls.__name__ == "AsyncBaseTransport":
+            return sys.modules[name]
+    raise TypeError(f"a transport must be an AsyncBaseTransport of httpx or httpx2: {transport!r}")
+
+
+def _name(family: str | ModuleType) -> str:
+    name = family if isinstance(family, str) else family.__name__
+    if name not in _CORES:
+        raise ValueError(f"family must be 'httpx' or 'httpx2', got {name!r}")
+    return name
