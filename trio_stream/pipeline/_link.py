@@ -65,7 +65,7 @@ class Link(Generic[T]):
         """Send if that needs no waiting. The list is the link's from then on.
 
         Raises:
-            trio.BrokenResourceError: The receiver has hung up.
+            trio.BrokenResourceError: The receiver has hung up; `drain` returns the items.
         """
         newest = self._newest
         if newest is not None:
@@ -75,7 +75,15 @@ class Link(Generic[T]):
             newest.weight += weight
             return True
         batch = Batch(items, weight)
-        self._send.send_nowait(batch)
+        try:
+            self._send.send_nowait(batch)
+        except trio.BrokenResourceError:
+            # The sender had worked on it while the receiver hung up.
+            if self._waiting is None:
+                self._waiting = batch
+            else:
+                self._waiting.items += items
+            raise
         self._newest = batch
         self.is_empty = self.is_awaited = False
         return True
@@ -86,7 +94,7 @@ class Link(Generic[T]):
         Cancellation: the items stay with the link; `drain` returns them.
 
         Raises:
-            trio.BrokenResourceError: The receiver has hung up.
+            trio.BrokenResourceError: The receiver has hung up; `drain` returns the items.
         """
         if self.send_nowait(items, weight):
             return
