@@ -133,7 +133,7 @@ async def test_fault_comes_after_everything_that_was_sent(link: Link[int]) -> No
 async def test_sender_learns_that_the_receiver_has_left(
     link: Link[int], nursery: trio.Nursery
 ) -> None:
-    """A sender is told at once, also one that waits; what it had sent is not lost."""
+    """A sender is told at once, also one that waits; nothing that it sends is lost."""
     told = []
 
     @nursery.start_soon
@@ -151,7 +151,7 @@ async def test_sender_learns_that_the_receiver_has_left(
     await wait_all_tasks_blocked()
 
     assert told == [64, 65]
-    assert link.drain() == list(range(65))
+    assert link.drain() == list(range(66))
     assert link.drain() == []
 
 
@@ -234,3 +234,33 @@ class RandomPlay:
         for scope in self.rng.sample(self.scopes, self.rng.randrange(3)):
             await self.dawdle(200)
             scope.cancel()
+
+
+async def test_take_back(link: Link[int]) -> None:
+    """What nobody has come for can be taken back, and others can be sent in its place."""
+    assert link.take_back() == []
+    await link.send([1], 1)
+    await link.send([2], 1)
+
+    assert link.take_back() == [1, 2]
+    assert link.is_empty
+    await link.send([3], 1)
+    assert (await link.take()).items == [3]
+
+
+async def test_what_is_on_its_way_cannot_be_taken_back(
+    link: Link[int], nursery: trio.Nursery
+) -> None:
+    """A batch that was handed to a waiting receiver is its own, though it has not run yet."""
+    taken: list[list[int]] = []
+
+    @nursery.start_soon
+    async def _() -> None:
+        taken.append((await link.take()).items)
+
+    await wait_all_tasks_blocked()
+    assert link.send_nowait([1], 1)
+    assert link.take_back() is None
+    await wait_all_tasks_blocked()
+    assert taken == [[1]]
+    assert link.take_back() == []
