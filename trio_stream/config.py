@@ -83,11 +83,11 @@ class StreamConfig:
         on_outcome: Called exactly once for each stream, with its `StreamOutcome`, when everything
             is closed; may be async. It runs even if the stream was cancelled, and then has
             two seconds.
-        max_retries: How many attempts in a row may fail; 0: none is repeated, -1: no limit. The
+        max_retries: How many attempts in a row may be repeated; 0: none, -1: no limit. The
             count begins anew when an attempt has brought an item. It does, too, when connections
             have lived for 60 seconds in all, not counting the silence that a watchdog has waited
             out, if it is a subscription or items were delivered before.
-        max_retry_time: For how long they may fail, waits included. `None`: no limit.
+        max_retry_time: For how long that may go on, waits included. `None`: no limit.
         initial_backoff: The wait before an attempt is repeated: a random time up to this, and for
             each further failure in a row up to
         backoff_multiplier: times as long, but never more than

@@ -100,7 +100,8 @@ class StreamOutcome(Generic[R]):
         attempts: How many requests were made.
         last_event_id: The last position that was received: the last event ID that was committed, or
             what the `Cursor` takes for it; ``""`` if none.
-        acknowledged_id: The position of the last item that was acknowledged; ``""`` if none.
+        acknowledged_id: The position of the last item that was acknowledged; ``""`` if none was,
+            or the stream neither resumes nor has checkpoints.
         timings: When things happened.
     """
 

@@ -181,11 +181,14 @@ SHOULD_RETRY: dict[str, bool | None] = {
 @in_memory
 @pytest.mark.parametrize("value", SHOULD_RETRY)
 def test_server_says_whether_to_retry(world: World, value: str) -> None:
-    """What the server says about another attempt goes before what its status means."""
+    """What the server says about another attempt goes before what its status means.
+
+    But it cannot make a wrong key a right one.
+    """
     for status in (400, 401, 408, 429, 500, 501):
         error = failure_in(world, Head(status, headers={"X-Should-Retry": value}))
         error_type, by_status = STATUSES[status]
-        told = SHOULD_RETRY[value]
+        told = None if status == 401 else SHOULD_RETRY[value]
         assert error.is_retryable is (by_status if told is None else told)
         assert error.error_type is error_type
 
@@ -216,7 +219,7 @@ WAITS: dict[str, float | None] = {
     "٧": None,
     "²": None,
     "9" * 18: float("9" * 18),
-    "9" * 5000: None,
+    "9" * 5000: math.inf,
     "Fri, 02 Jan 2026 03:04:35 GMT": 30.0,
     "Fri, 02 Jan 2026 04:04:35 +0100": 30.0,
     "Fri, 02 Jan 2026 03:04:35 -0000": 30.0,

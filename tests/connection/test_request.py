@@ -30,7 +30,7 @@ def test_headers_that_make_a_stream(world: World) -> None:
     assert "application/x-ndjson" in plain.headers["accept"]
     assert sse.headers["accept"] == "text/event-stream"
     for request in (plain, sse):
-        assert request.headers["cache-control"] == "no-store"
+        assert request.headers["cache-control"] == "no-cache"
         assert request.headers["accept-encoding"] == "identity"
         assert "last-event-id" not in request.headers
 

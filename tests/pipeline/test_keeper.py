@@ -123,7 +123,8 @@ async def test_block_of_an_id_is_acknowledged(autojump_clock: MockClock) -> None
 async def test_events_of_one_id(autojump_clock: MockClock) -> None:
     """A position is reached behind the last event that has it."""
     store = MemoryCheckpoints()
-    plan = [Event("a", id="1"), Event("b", id="7"), Event("c", id="7"), Event("d", id="8"), Stall()]
+    events = [Event("a", id="1"), Event("b", id="7"), Event("c", id="7"), Event("d", id="8")]
+    plan = [Send(b"".join(piece for event in events for piece in event.pieces())), Stall()]
     await read(plan, store, 3)
     assert await store.load(KEY) == "1"
     assert await read(plan, store, 3) == ["b", "c", "d"]
@@ -175,19 +176,32 @@ async def test_item_that_comes_again_after_a_restart(autojump_clock: MockClock) 
 
 
 async def test_keys(autojump_clock: MockClock) -> None:
-    """The key is that of the caller, or the URL without what may be secret or change."""
+    """The key is that of the caller, or the URL without what is secret."""
     store = MemoryCheckpoints()
     async with memory_client(Feed(1)) as (client, server):
-        for options in ({}, {"checkpoint_key": "mine"}, {"params": {"token": "t"}}):
-            async with open_stream(
-                "GET", f"{server.url}/feed?secret=1#x", client=client, checkpoints=store, **options
-            ) as rx:
+        for url, options in (
+            (f"{server.url}/feed?topic=1", {"checkpoint_key": "mine"}),
+            ("http://user:secret@memory.test/feed#x", {}),
+        ):
+            async with open_stream("GET", url, client=client, checkpoints=store, **options) as rx:
                 await rx.result()
-        async with open_stream(
-            "GET", "http://user:secret@memory.test/feed", client=client, checkpoints=store
-        ) as rx:
-            await rx.result()
     assert dict(store.positions) == {"http://memory.test/feed": "1", "mine": "1"}
+
+
+@pytest.mark.parametrize(
+    ("url", "params"),
+    [
+        ("http://memory.test/feed?topic=1", None),
+        ("http://memory.test/", {"topic": "1"}),
+        ("/feed", None),
+    ],
+)
+async def test_url_that_is_no_key(url: str, params: Any) -> None:
+    """Streams that a URL does not tell apart must not share a position: the caller names them."""
+    with pytest.raises(ValueError, match="checkpoint_key"):
+        open_stream("GET", url, params=params, checkpoints=MemoryCheckpoints())
+    with pytest.raises(ValueError, match="no checkpoints"):
+        open_stream("GET", url, params=params, checkpoint_key="mine")
 
 
 async def test_position_that_is_kept_goes_first(autojump_clock: MockClock) -> None:

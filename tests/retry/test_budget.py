@@ -123,6 +123,31 @@ def test_clock_that_goes_backwards_brings_nothing() -> None:
     assert budget.tokens(101.0) == 1
 
 
+def test_another_clock_begins_anew() -> None:
+    """A budget that outlives its run goes on by the clock of the next, wherever that begins."""
+    budget = RetryBudget(10.0, 1.0)
+    assert budget.spend(10.0, 200_000.0)
+
+    assert budget.tokens(5_000.0) == 0
+    assert budget.tokens(5_003.0) == 3
+
+
+def test_tokens_that_come_back_are_for_who_waits() -> None:
+    """A place in the row is due sooner if others need theirs no more, and never later."""
+    budget = RetryBudget(1.0, 1.0)
+    assert budget.reserve(1.0, 0.0) == 0
+    places = []
+    for _ in range(3):
+        budget.reserve(1.0, 0.0)
+        places.append(budget.place)
+
+    assert [budget.due_in(place, 0.0) for place in places] == [1, 2, 3]
+    budget.give_back(1.0)
+    assert [budget.due_in(place, 0.0) for place in places] == [0, 1, 2]
+    assert budget.reserve(1.0, 0.0) == 3
+    assert [budget.due_in(place, 1.5) for place in places] == [0, 0, 0.5]
+
+
 @pytest.mark.parametrize("value", [-1.0, -5e-324, math.inf, -math.inf, math.nan])
 @pytest.mark.parametrize("name", ["capacity", "per_second", "timeout_cost", "success_credit"])
 def test_figures_are_checked(name: str, value: float) -> None:
@@ -167,3 +192,51 @@ def test_does_as_the_model(
         assert budget.tokens(now) == pytest.approx(level, abs=1e-6)
         assert budget.tokens(now) <= capacity
         assert spent <= brought - budget.tokens(now) + 1e-6
+
+
+def test_who_leaves_the_row_lets_nobody_pass() -> None:
+    """Those behind one who gives up are due sooner, those before are not."""
+    budget = RetryBudget(0.0, 1.0)
+    places = []
+    for _ in range(4):
+        budget.reserve(1.0, 0.0)
+        places.append(budget.place)
+    budget.give_up(places[1], 1.0)
+
+    assert [budget.due_in(place, 0.0) for place in (places[0], *places[2:])] == [1, 2, 3]
+    assert budget.reserve(1.0, 0.0) == 4
+    budget.give_up(budget.place, 1.0)
+    assert [budget.due_in(place, 0.5) for place in (places[0], *places[2:])] == [0.5, 1.5, 2.5]
+    assert [budget.due_in(place, 3.0) for place in (places[0], *places[2:])] == [0, 0, 0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["reserve", "leave", "wait", "give back"]), st.integers(0, 5)),
+        max_size=40,
+    )
+)
+def test_row_is_served_in_order(steps: list[tuple[str, int]]) -> None:
+    """Whoever waits is due no later than those behind, and never before the tokens are there."""
+    budget = RetryBudget(3.0, 1.0)
+    row: list[float] = []
+    now, income, taken = 0.0, 3.0, 0.0
+    for step, number in steps:
+        if step == "reserve":
+            budget.reserve(1.0, now)
+            row.append(budget.place)
+        elif step == "leave" and row:
+            place = row.pop(number % len(row))
+            if budget.due_in(place, now):
+                budget.give_up(place, 1.0)
+            else:
+                taken += 1
+        elif step == "give back" and taken:
+            budget.give_back(1.0)
+            income += 1
+        else:
+            now += number
+            income += number
+        due = [budget.due_in(place, now) for place in row]
+        assert due == sorted(due)
+        assert taken + due.count(0.0) <= income

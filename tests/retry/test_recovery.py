@@ -96,7 +96,7 @@ def test_nothing_against_it() -> None:
     judged = life("resume", budget=RetryBudget(9.0, 0.0))
     error = busy(retry_after=5.0)
 
-    assert judged.attempt(error) == Verdict(Action.RETRY, 5.0, error)
+    assert judged.attempt(error) == Verdict(Action.RETRY, 5.5, error, 5.5)
     assert judged.recovery.phase is Phase.WAITING
     assert judged.budget.tokens(0.0) == 8
 
@@ -186,13 +186,23 @@ def test_event_source_fails_at_any_status(error: StreamError) -> None:
 @pytest.mark.parametrize("mode", RETRYING)
 @pytest.mark.parametrize("can_resume", [False, True])
 def test_before_the_first_item_an_attempt_is_repeated(mode: Reconnect, can_resume: bool) -> None:
-    """As long as nothing was received that is kept, the same is asked for again."""
-    for accepted in (None, 1.0):
-        judged = life(mode)
-        verdict = judged.attempt(cut(), lived=accepted, can_resume=can_resume)
+    """As long as nothing was received, the same is asked for again."""
+    judged = life(mode)
+    verdict = judged.attempt(refused(), can_resume=can_resume)
 
-        assert verdict.action is Action.RETRY
-        assert judged.recovery.phase is Phase.WAITING
+    assert verdict.action is Action.RETRY
+    assert judged.recovery.phase is Phase.WAITING
+
+
+@pytest.mark.parametrize("mode", RETRYING)
+def test_response_may_have_moved_the_position(mode: Reconnect) -> None:
+    """A response that was accepted may have brought an ID without an item: that is kept."""
+    judged = life(mode)
+    verdict = judged.attempt(cut(), lived=1.0, can_resume=True)
+
+    resumes = mode != "before_first_item"
+    assert verdict.action is (Action.RESUME if resumes else Action.RETRY)
+    assert life(mode).attempt(cut(), lived=1.0).action is Action.RETRY
 
 
 @pytest.mark.parametrize(
@@ -223,7 +233,7 @@ def test_after_the_first_item(
 def test_what_was_received_is_kept(mode: Reconnect) -> None:
     """Items that nobody took yet are not asked for again, if the stream can go on behind them."""
     judged = life(mode)
-    verdict = judged.attempt(cut(), item=True, can_resume=True, items_kept=True)
+    verdict = judged.attempt(cut(), item=True, can_resume=True)
 
     assert verdict.action is Action.RESUME
     assert judged.recovery.phase is Phase.INTERRUPTED
@@ -234,7 +244,7 @@ def test_what_was_received_is_kept(mode: Reconnect) -> None:
 @pytest.mark.parametrize(("mode", "can_resume"), [("resume", False), ("before_first_item", True)])
 def test_what_was_received_is_dropped(mode: Reconnect, can_resume: bool) -> None:
     """Where it cannot go on, or is not to, an attempt whose items nobody took is repeated."""
-    verdict = life(mode).attempt(cut(), item=True, can_resume=can_resume, items_kept=True)
+    verdict = life(mode).attempt(cut(), item=True, can_resume=can_resume)
 
     assert verdict.action is Action.RETRY
 
@@ -293,7 +303,7 @@ def test_phases_of_a_long_life() -> None:
 def test_item_that_is_delivered_while_waiting_changes_nothing() -> None:
     """What was kept may be taken at any time behind a break."""
     judged = life("resume")
-    judged.attempt(cut(), item=True, can_resume=True, items_kept=True)
+    judged.attempt(cut(), item=True, can_resume=True)
     judged.recovery.delivered()
 
     assert judged.recovery.phase is Phase.INTERRUPTED

@@ -77,9 +77,20 @@ def test_retry_that_lived_is_paid_back() -> None:
     """So does one that lived for a minute."""
     judged = life("always", budget=RetryBudget(9.0, 0.0))
     judged.attempt(refused())
-    judged.attempt(None, began=1.0, lived=60.0)
+    judged.attempt(cut(), began=1.0, lived=60.0)
 
     assert judged.budget.tokens(61.0) == 8  # of the attempt that comes
+
+
+@pytest.mark.parametrize(
+    ("error", "lived", "left"), [(None, 0.9, 8), (None, 1.0, 9), (cut(), 30.0, 8)]
+)
+def test_rotation_is_free(error: StreamError | None, lived: float, left: float) -> None:
+    """A connection that came to a good end after a while is no failure that anybody pays for."""
+    judged = life("always", budget=RetryBudget(9.0, 0.0))
+    judged.attempt(error, lived=lived)
+
+    assert judged.budget.tokens(61.0) == left
 
 
 def test_stream_that_needs_no_retry_brings_a_fifth() -> None:

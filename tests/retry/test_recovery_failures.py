@@ -100,7 +100,7 @@ def test_subscription_that_brings_nothing_is_given_up_with_an_error() -> None:
     [
         ({"max_retries": 0}, {}, "max_retries=0"),
         ({"max_retry_time": 0.5}, {}, "max_retry_time=0.5 s"),
-        ({"timeout": 3.0}, {"total_end": 1.5}, "timeout=3.0 s"),
+        ({"timeout": 3.0}, {"total_end": 1.0}, "timeout=3.0 s"),
         ({"budget": empty_budget()}, {}, "the retry budget is empty"),
         ({}, {"one_shot": "the body is a stream"}, "the body is a stream"),
     ],
@@ -110,7 +110,7 @@ def test_good_end_is_none_of_a_subscription_that_cannot_go_on(
     settings: dict[str, Any], facts: dict[str, Any], words: str, delivered: bool
 ) -> None:
     """Whatever keeps a subscription from going on behind a good end, it ends with an error."""
-    verdict = life("always", **settings).attempt(None, lived=1.0, delivered=delivered, **facts)
+    verdict = life("always", **settings).attempt(None, lived=0.9, delivered=delivered, **facts)
 
     assert verdict.action is Action.STOP
     assert isinstance(verdict.error, StreamTruncatedError)

@@ -36,7 +36,6 @@ def attempts(draw: st.DrawFn) -> dict[str, Any]:
         "delivered": item and draw(st.booleans()),
         "last": draw(st.integers(0, 9)) == 0,
         "can_resume": can_resume,
-        "items_kept": item and can_resume,
         "one_shot": draw(st.sampled_from(["", "", "", "", "gone"])),
         "retry": draw(st.none() | st.sampled_from([0, 1, 3000, 86_400_000])),
         "total_end": draw(st.sampled_from([math.inf, math.inf, 1e7, 100.0])),
@@ -83,7 +82,7 @@ class Model:
         if stop:
             return set()
         resumes = attempt["can_resume"] and self.mode != "before_first_item"
-        if resumes and (self.committed or attempt["items_kept"]):
+        if resumes and (self.committed or attempt["lived"] is not None or attempt["item"]):
             return {Action.RESUME}
         if not self.committed:
             return {Action.RETRY}

@@ -43,9 +43,17 @@ def test_good_connections_begin_some_time_apart(lived: float, least: float) -> N
 
 def test_retry_after_is_waited_for() -> None:
     """What the server asks for is the shortest wait, and it may be longer than `max_backoff`."""
+    for judged in (life(draw=lambda: 0.0), life(jitter=False)):
+        assert delay(judged, busy(retry_after=90.0)) == 90
     assert delay(life(), busy(retry_after=0.0)) == 1
     assert delay(life(), busy(retry_after=0.25)) == 1
-    assert delay(life(), busy(retry_after=119.5)) == 119.5
+
+
+def test_retry_after_is_spread() -> None:
+    """Clients that were told the same time come back over a tenth more, within the cap."""
+    assert delay(life(), busy(retry_after=90.0)) == pytest.approx(99)
+    assert delay(life(draw=lambda: 0.5), busy(retry_after=90.0)) == pytest.approx(94.5)
+    assert delay(life(), busy(retry_after=119.5)) == 120
     assert delay(life(), busy(retry_after=120.0)) == 120
 
 
@@ -67,7 +75,7 @@ def test_retry_after_can_be_clamped() -> None:
 
 def test_retry_after_can_be_waited_for_whatever_it_is() -> None:
     """Without a cap, it is waited for."""
-    assert delay(life(max_retry_after=None), busy(retry_after=DAY)) == DAY
+    assert delay(life(max_retry_after=None, jitter=False), busy(retry_after=DAY)) == DAY
 
 
 def test_no_patience() -> None:
@@ -93,5 +101,5 @@ def test_nobody_waits_for_ever() -> None:
 def test_longest_of_all_waits_counts() -> None:
     """Of backoff, `retry:`, Retry-After and the budget, whichever is longest is waited for."""
     assert delay(life(), busy(retry_after=2.0), retry=3000) == pytest.approx(3.3)
-    assert delay(life(), busy(retry_after=5.0), retry=3000) == 5
+    assert delay(life(), busy(retry_after=5.0), retry=3000) == pytest.approx(5.5)
     assert delay(life("always", budget=empty_budget(0.125)), busy(retry_after=5.0)) == 8

@@ -235,7 +235,7 @@ def test_server_that_mostly_fails_is_spared() -> None:
         now, index = heapq.heappop(due)
         judged = asks[index]
         if draw.random() < 0.2:
-            verdict = judged.attempt(None, began=now, lived=5.0, delivered=True)
+            verdict = judged.attempt(cut(), began=now, lived=5.0, delivered=True)
             now += 5.0
         else:
             in_vain += judged.recovery.attempts > 0

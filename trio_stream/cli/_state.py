@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import final
+from urllib.parse import urlsplit
 
 from ..checkpoints import FileCheckpoints
 
-__all__ = ["State", "StateError"]
+__all__ = ["State", "StateError", "key_of"]
+
+
+def key_of(url: str) -> str:
+    """The name of a stream in the file: its URL without secrets, and what tells its query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # as will be said when it is asked for
+        return url
+    name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    digest = hashlib.blake2b(parts.query.encode("utf-8", "surrogateescape"), digest_size=8)
+    return f"{name}?{digest.hexdigest()}" if parts.query else name
 
 
 class StateError(Exception):

@@ -19,7 +19,7 @@ from ._notices import Notices
 from ._options import TailOptions
 from ._output import Output
 from ._signals import run_until_signal
-from ._state import State, StateError
+from ._state import State, StateError, key_of
 from ._terminal import Style, is_terminal, say
 from ._verdict import judge
 
@@ -68,6 +68,7 @@ async def tail(options: TailOptions, *, client: AsyncClient | None = None, end: 
                 reconnect=options.reconnect,
                 last_event_id=options.last_event_id,
                 checkpoints=None if options.state is None else State(options.state),
+                checkpoint_key=None if options.state is None else key_of(options.url),
             ) as rx:
                 await _copy(rx, lines, output)
         except (StreamError, StateError, ValueError):  # ValueError: of a URL, a header, a state
@@ -83,6 +84,7 @@ async def tail(options: TailOptions, *, client: AsyncClient | None = None, end: 
         printed=None if options.mode == "raw" else output.items,
         full=f"--max-items {options.max_items}" if lines.is_full else full,
         format_chosen=options.framing is not None,
+        unkept=bool(options.state and outcomes[0].items and not outcomes[0].acknowledged_id),
         stopped_by=stopped_by,
         output_error=output_error,
         style=Style.of(sys.stderr),

@@ -16,6 +16,7 @@ from ..errors import (
 )
 from ..outcome import Ending, StreamOutcome
 from ._exit import Exit
+from ._state import StateError
 from ._terminal import Style, human_bytes, visible
 
 __all__ = ["Verdict", "judge"]
@@ -35,6 +36,7 @@ def judge(
     printed: int | None,
     full: str,
     format_chosen: bool,
+    unkept: bool = False,
     stopped_by: signal.Signals | None,
     output_error: OSError | None,
     style: Style,
@@ -46,6 +48,7 @@ def judge(
         printed: How many items were printed; `None`: items are not what was asked for.
         full: Why nothing more was wanted, such as ``"--max-items 3"``; ``""``: more was.
         format_chosen: Whether the format was chosen, and not taken from the response.
+        unkept: Whether a state was to be kept, and there was none.
         stopped_by: The signal that has stopped the command.
         output_error: Why nothing more could be written.
         style: Of stderr.
@@ -55,6 +58,8 @@ def judge(
         if isinstance(output_error, BrokenPipeError):
             return Verdict(Exit.OUTPUT_CLOSED)
         code, ending, error = Exit.FAILED, style.bad("failed"), output_error
+    elif isinstance(error, StateError):
+        code, ending = Exit.FAILED, style.bad("failed")
     elif stopped_by is not None:
         code = Exit.of_signal(stopped_by)
         ending = style.odd(code.name.lower())
@@ -71,7 +76,11 @@ def judge(
         code, ending = Exit.FAILED, style.bad("failed")
         if _is_ours(error):
             code = Exit.USAGE
-    why = [f"trio-stream: {visible(each)}" for each in _explain(error, format_chosen=format_chosen)]
+    if unkept and error is None:
+        say_why = ["the stream has no event IDs: there was no state to keep"]
+    else:
+        say_why = _explain(error, format_chosen=format_chosen)
+    why = [f"trio-stream: {visible(each)}" for each in say_why]
     facts = " · ".join(_facts(outcome, printed))
     return Verdict(code, (*why, f"trio-stream: {ending} {style.dim('· ' + facts)}"))
 

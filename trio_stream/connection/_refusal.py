@@ -43,7 +43,8 @@ def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
     if status in (501, 505):  # by number the server's trouble, which no repetition mends
         error.is_retryable = False
     told = _SHOULD_RETRY.get(response.headers.get("x-should-retry", "").strip().lower())
-    if told is not None:
+    # What would be the right key next time is not for the server to hope.
+    if told is not None and error.error_type is not StreamErrorType.AUTHENTICATION_ERROR:
         error.is_retryable = told
     return error
 
@@ -98,4 +99,4 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 20
+    return text.isascii() and text.replace(".", "", 1).isdigit()

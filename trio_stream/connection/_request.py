@@ -181,7 +181,7 @@ class RequestSpec:
         """The caller's headers, and ours where the caller has none of that name."""
         merged = family.Headers(self.headers)
         merged.setdefault("accept", self.accept)
-        merged.setdefault("cache-control", "no-store")
+        merged.setdefault("cache-control", "no-cache")
         # A compressed event stream is held back until the compressor has a block.
         merged.setdefault("accept-encoding", "identity")
         if self.idempotency_key is not None:

@@ -1,6 +1,6 @@
 """Stages, links, watchdogs, and the session that makes one stream of many connections."""
 
-from ._limiter import StreamLimiter
+from ._limiter import HostStatistics, LimiterStatistics, StreamLimiter
 from ._open import StreamOptions, event_source, open_stream, stream_with_retry
 from ._order import Attempt, RequestFactory, Restarted
 from ._receiver import StreamReceiver, StreamStatistics
@@ -10,7 +10,9 @@ from ._structured import Draft, StructuredAnswer
 __all__ = [
     "Attempt",
     "Draft",
+    "HostStatistics",
     "JSONSchema",
+    "LimiterStatistics",
     "RequestFactory",
     "Restarted",
     "StreamLimiter",

@@ -12,8 +12,10 @@ from ..retry import RetryBudget
 
 __all__ = ["budget_of", "host_of"]
 
+_ByHost = weakref.WeakValueDictionary[str, RetryBudget]  # as long as a stream has it
+
 _of_clients: weakref.WeakKeyDictionary[AsyncClient, RetryBudget] = weakref.WeakKeyDictionary()
-_of_hosts: trio.lowlevel.RunVar[dict[str, RetryBudget]] = trio.lowlevel.RunVar("retry budgets")
+_of_hosts: trio.lowlevel.RunVar[_ByHost] = trio.lowlevel.RunVar("retry budgets")
 
 
 def budget_of(client: AsyncClient | None, url: object) -> RetryBudget:
@@ -29,7 +31,7 @@ def budget_of(client: AsyncClient | None, url: object) -> RetryBudget:
     try:
         budgets = _of_hosts.get()
     except LookupError:
-        budgets = dict[str, RetryBudget]()
+        budgets = _ByHost()
         _of_hosts.set(budgets)
     return budgets.setdefault(host_of(url), RetryBudget())
 

@@ -72,6 +72,15 @@ class Keeper:
         """Stop `run`. What is not saved then is for `save`."""
         self._scope.cancel(reason="the stream has ended")
 
+    async def forget(self) -> None:
+        """Forget the position: there is nothing to go on from.
+
+        Raises:
+            Exception: What the store has raised.
+        """
+        async with self._saving:
+            await self._store.delete(self._key)
+
     async def save(self) -> None:
         """Save the position that was acknowledged last, unless it is kept already.
 
@@ -81,5 +90,9 @@ class Keeper:
         async with self._saving:
             newest = "" if self._position is None else self._position.acknowledged
             if newest != self._kept:
-                await self._store.save(self._key, newest)
+                try:
+                    await self._store.save(self._key, newest)
+                except Exception as error:
+                    error.add_note(f"while the position {newest!r} of {self._key!r} was saved")
+                    raise
                 self._kept = newest

@@ -1,51 +1,34 @@
-"""`open_stream`: from a request to a `StreamReceiver`, and from its end to one outcome.
-
-The request is made in the caller's task, so its errors come bare out of ``async with``. The stages
-then run in a nursery of their own, which never raises (see `Stages`) and is never told of an
-exception in the body: that one leaves ``async with`` by itself, as the same object, with its own
-context.
-"""
+"""`open_stream` and its two sisters: what a caller can ask for, and how it goes together."""
 
 from __future__ import annotations
 
-import inspect
-import math
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
 from typing import (
     TYPE_CHECKING,
     Any,
     Generic,
-    TypeAlias,
     TypedDict,
     TypeVar,
     Unpack,
     cast,
-    final,
     get_args,
     overload,
 )
 from urllib.parse import urlsplit
 
 import attrs
-import trio
 
 from ..config import StreamConfig
-from ..connection import AsyncClient, RequestSpec, own_client
+from ..connection import AsyncClient, RequestSpec
 from ..dialects import Assembler, Decoder, Dialect, Message, MessageItem
-from ..errors import StreamError
 from ..framing import SSE, Framing, RawBytes, ServerSentEvent, accept_header
 from ..items import Collector, item_decoder
-from ..outcome import Ending, StreamOutcome, Timings
 from ..retry import Cursor, LastEventID, Reconnect
-from ._budgets import host_of
-from ._ending import ending_of_exit, ending_of_fault
-from ._keeper import Keeper
+from ._opening import Opening
 from ._order import Order, RequestFactory
 from ._receiver import StreamReceiver
-from ._session import Session
 from ._structured import Draft, Structured, StructuredAnswer
 
 if TYPE_CHECKING:
@@ -56,11 +39,6 @@ __all__ = ["StreamOptions", "event_source", "open_stream", "stream_with_retry"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-# How long an `on_outcome` hook may take, closing a client of our own, and saving a position.
-_HOOK_TIME = 2.0
-_CLOSE_TIME = 1.0
-_SAVE_TIME = 2.0
 
 
 class StreamOptions(TypedDict, total=False):
@@ -197,18 +175,23 @@ def open_stream(
         reconnect: When another request is made for the same stream: ``"never"``;
             ``"before_first_item"``, while nobody can notice; ``"resume"``, also later, if the
             server can go on where it stopped; ``"always"``, for subscriptions, also after a good
-            end of the body and, with a `Restarted` among the items, where the server begins anew;
+            end of the body (of a GET) and, with a `Restarted` among the items, where the server
+            begins anew;
             ``"event_source"``, as browsers do it. All attempts together are one stream.
         cursor: How to find the position in a stream, and to go on from it. `None`: by event IDs,
-            if this is a GET without a dialect; else not at all, since it would be another answer.
+            if this is a GET without a dialect; else not at all, since what came would be another
+            answer.
         request_factory: Called before each request with an `Attempt`; returns, or is awaited for,
-            what is different in this one (`RequestChanges`), such as a fresh token.
+            what is different in this one (`RequestChanges`), such as a fresh token. What it raises
+            ends the stream, but a `StreamError` is judged like a failed request.
         idempotency_key: Sent with each attempt as ``Idempotency-Key``. `True`: a random one.
         checkpoints: Where the position of the last acknowledged item is kept, and found when the
-            stream is opened again; it goes before ``last_event_id``.
-        checkpoint_key: Its name there. `None`: the URL, without its query.
+            stream is opened again; it goes before ``last_event_id``. What the store raises ends
+            the stream, as it is.
+        checkpoint_key: Its name there. `None`: the URL, if it is absolute and has no query. That of
+            a message is forgotten when the message is whole.
         limiter: Shared by streams that must not be too many. The wait for a place is not part of
-            ``config.timeout``.
+            ``config.timeout``; a stream keeps its place while it waits to connect again.
 
     Cancellation: entering gives the request up; in the body the consumer is cancelled, and leaving
     takes at most a second, the ``on_outcome`` hook two.
@@ -221,8 +204,7 @@ def open_stream(
             file is one of text.
         ValueError: Arguments that do not go together.
     """
-    if reconnect not in get_args(Reconnect):
-        raise ValueError(f"reconnect must be one of {get_args(Reconnect)}, got {reconnect!r}")
+    _check(reconnect, cursor, idempotency_key, checkpoints, limiter)
     if dialect is not None and framing is not None:
         raise ValueError("a dialect has its own framing: give either it or a framing")
     if item is not None and isinstance(framing, RawBytes):
@@ -233,9 +215,9 @@ def open_stream(
         grammar = _item_grammar(item, framing, config)
     if cursor is None and dialect is not None and checkpoints is not None:
         raise ValueError("a dialect has no event IDs to go on from: give a cursor, too")
-    if cursor is None and dialect is None:
-        may_resume = reconnect == "event_source" or method.upper() in _SAFE
-        cursor = LastEventID() if may_resume or checkpoints is not None else None
+    may_resume = cursor is not None or (dialect is None and method.upper() in _SAFE)
+    if cursor is None and dialect is None and (may_resume or checkpoints is not None):
+        cursor = LastEventID()
     order = Order(
         spec=RequestSpec(
             method=method,
@@ -246,20 +228,30 @@ def open_stream(
             content=content,
             data=data,
             files=files,
-            last_event_id=last_event_id,
+            last_event_id=last_event_id if type(cursor) in _BY_EVENT_ID else "",
             idempotency_key=str(uuid.uuid4())
             if idempotency_key is True
             else idempotency_key or None,
             accept=accept_header(grammar.framing),
             follow_redirects=True if reconnect == "event_source" else None,
         ),
+        start=last_event_id,
         mode=reconnect,
         cursor=cursor,
+        resumes=may_resume,
+        repeats=may_resume or request_factory is not None,
         request_factory=request_factory,
         tracks=reconnect in _RESUMING or checkpoints is not None,
     )
-    name = "" if checkpoints is None else checkpoint_key or _without_query(url)
-    return _Opening(order, client, grammar, config, keeping=(checkpoints, name), limiter=limiter)
+    if checkpoints is not None and checkpoint_key is None and dialect is not None:
+        raise ValueError("give a checkpoint_key: the URL of a model names none of its answers")
+    if checkpoints is not None and checkpoint_key is None:
+        checkpoint_key = _key_of(url, params)
+    elif checkpoints is None and checkpoint_key is not None:
+        raise ValueError("there is a checkpoint_key, but there are no checkpoints")
+    return Opening(
+        order, client, grammar, config, keeping=(checkpoints, checkpoint_key or ""), limiter=limiter
+    )
 
 
 def stream_with_retry(
@@ -291,9 +283,10 @@ def event_source(
     """Subscribe to server-sent events as a browser's ``EventSource`` does (WHATWG HTML 9.2).
 
     The stream is connected again when the body ends, well or not, after the reconnection time that
-    it has set (``retry:``; before, ``config.initial_backoff``), and longer if that fails again
-    and again. It ends for good with any status but 200, of which 204 is the good end, with any
-    content type but ``text/event-stream``, and with its consumer. Redirects are followed.
+    it has set (``retry:``; before, ``config.initial_backoff``; at most ``config.max_backoff``),
+    and longer if that fails again and again. It ends for good with any status but 200, of which 204
+    is the good end, with any content type but ``text/event-stream``, and with its consumer.
+    Redirects are followed. Nothing is taken for a duplicate.
 
     More arguments are those of `open_stream`.
     """
@@ -310,13 +303,38 @@ def event_source(
     )
 
 
+def _check(
+    reconnect: object, cursor: object, key: object, checkpoints: object, limiter: object
+) -> None:
+    """Refuse at once what would be noticed late."""
+    if reconnect not in get_args(Reconnect):
+        raise ValueError(f"reconnect must be one of {get_args(Reconnect)}, got {reconnect!r}")
+    if not isinstance(cursor, Cursor | None):
+        raise TypeError(f"cursor must be a Cursor, got {cursor!r}")
+    if not isinstance(key, str | bool):
+        raise TypeError(f"idempotency_key must be a str or a bool, got {key!r}")
+    if checkpoints is not None and not (
+        hasattr(checkpoints, "load") and hasattr(checkpoints, "save")
+    ):
+        raise TypeError(f"checkpoints must be a CheckpointStore, got {checkpoints!r}")
+    if limiter is not None and not hasattr(limiter, "acquire"):
+        raise TypeError(f"limiter must be a StreamLimiter, got {limiter!r}")
+
+
 _RESUMING = frozenset({"resume", "always", "event_source"})
 _SAFE = frozenset({"GET", "HEAD"})
+_BY_EVENT_ID = (LastEventID, type(None))
 
 
-def _without_query(url: object) -> str:
+def _key_of(url: object, params: object) -> str:
+    """The name of a stream among checkpoints: its URL, if that tells it from all others."""
     parts = urlsplit(str(url))
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    if not parts.netloc or parts.query or params:
+        raise ValueError(
+            "give a checkpoint_key: two streams must not share a position, and this URL is not "
+            "the whole address, or has a query that may be secret or change"
+        )
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
 @attrs.frozen
@@ -342,216 +360,3 @@ def _item_grammar(
 
     decoder()  # here, where a wrong type is the caller's mistake
     return _Grammar(framing, False, decoder, lambda: Collector(config.max_kept_items))  # noqa: FBT003
-
-
-@final
-class _Opening(Generic[T, R]):
-    """The context manager behind `open_stream`."""
-
-    def __init__(
-        self,
-        order: Order,
-        client: AsyncClient | None,
-        grammar: _Grammar[T, R],
-        config: StreamConfig,
-        *,
-        keeping: tuple[CheckpointStore | None, str],
-        limiter: StreamLimiter | None,
-    ) -> None:
-        self._order = order
-        self._client = client
-        self._own_client: AsyncClient | None = None
-        self._grammar = grammar
-        self._config = config
-        self._keeping = keeping
-        self._limiter = limiter
-        self._host: str | None = None
-        self._session: Session[T] | None = None
-        self._keeper: Keeper | None = None
-        self._entered = False
-        self._started = math.nan
-
-    # Ctrl-C is welcome at a checkpoint in the caller's task, and nowhere else between a response
-    # and the task that will close it.
-    @trio.lowlevel.enable_ki_protection
-    async def __aenter__(self) -> StreamReceiver[T, R]:
-        if self._entered:
-            raise RuntimeError("this stream was opened before: call open_stream again")
-        self._entered = True
-        self._started = trio.current_time()
-        try:
-            self._receiver = await self._open()
-        except BaseException as error:
-            await self._fail(error)
-            raise
-        self._nursery_manager = trio.open_nursery()
-        nursery = await self._nursery_manager.__aenter__()
-        nursery.start_soon(self._running.run)
-        if self._keeper is not None:
-            nursery.start_soon(self._keeper.run)
-        return self._receiver
-
-    @property
-    def _running(self) -> Session[T]:
-        assert self._session is not None  # noqa: S101
-        return self._session
-
-    async def _open(self) -> StreamReceiver[T, R]:
-        config, order = self._config, self._order
-        if self._client is None:
-            self._client = self._own_client = own_client()
-        if self._limiter is not None:
-            host = host_of(order.spec.url) or host_of(getattr(self._client, "base_url", ""))
-            await self._limiter.acquire(host)
-            self._host = host
-            self._started = trio.current_time()
-        session = self._session = Session(
-            order,
-            self._client,
-            self._grammar,
-            config,
-            started=self._started,
-            shared=self._own_client is None,
-        )
-        store, name = self._keeping
-        start = ""
-        if store is not None:
-            self._keeper = Keeper(store, name, session.fail)
-            start = await self._keeper.load()
-            self._keeper.watch(session.position)
-        await session.open(start)
-        return StreamReceiver(
-            session,
-            self._grammar,
-            config,
-            started=self._started,
-            restarts=order.mode == "always",
-            keeper=self._keeper,
-        )
-
-    async def _fail(self, error: BaseException) -> None:
-        """Opening has failed: there is an outcome all the same."""
-        ending, kept = ending_of_exit(error, complete=False)
-        if ending is Ending.CLOSED:
-            ending = ending_of_fault(error)
-        outcome: StreamOutcome[R] = StreamOutcome(
-            ending=ending,
-            value=self._grammar.assembler().snapshot(),
-            error=kept,
-            attempts=0 if self._session is None else self._session.recovery.attempts,
-            timings=Timings(total=trio.current_time() - self._started),
-        )
-        try:
-            if isinstance(error, StreamError):
-                error.outcome = outcome
-                if self._config.on_error is not None:
-                    self._config.on_error(error)
-        finally:
-            await self._finish(outcome, error)
-
-    @trio.lowlevel.enable_ki_protection
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        session = self._running
-        session.leave()
-        if self._keeper is not None:
-            self._keeper.stop()
-        interruption: BaseException | None = None
-        try:
-            # The nursery is not told of an exception in the body, so it has nothing to wrap.
-            await self._nursery_manager.__aexit__(None, None, None)
-        except BaseException as nursery_error:  # noqa: BLE001 (raised below)
-            # Only the outside can interrupt the wait: a cancellation, or Ctrl-C in a stage.
-            interruption = _bare(nursery_error)
-        if interruption is not None and (error is None or not _is_cancelled(interruption)):
-            error = interruption
-        else:
-            interruption = None
-        try:
-            self._receiver.settle_left(error)
-        finally:
-            await self._finish(self._receiver.outcome, error, session.disconnect_error)
-        if interruption is not None:
-            raise interruption
-
-    async def _finish(
-        self,
-        outcome: StreamOutcome[R],
-        error: BaseException | None,
-        disconnect_error: Exception | None = None,
-    ) -> None:
-        """Close what is ours, tell the world, and let out what callbacks have raised."""
-        if self._own_client is not None:
-            with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
-                await self._own_client.aclose()
-        if self._limiter is not None and self._host is not None:
-            self._limiter.release(self._host)
-        save_error = await self._save()
-        outcome_error = await self._tell(outcome)
-        leaving = error
-        for name, raised in (
-            ("on_disconnect", disconnect_error),
-            ("checkpoints", save_error),
-            ("on_outcome", outcome_error),
-        ):
-            if raised is not None and leaving is not None:
-                leaving.add_note(f"{name} then raised {raised!r}")
-            leaving = leaving or raised
-        if error is None and leaving is not None:
-            raise leaving
-
-    async def _save(self) -> Exception | None:
-        """Save the position that was acknowledged last; return what the store raised."""
-        if self._keeper is None:
-            return None
-        try:
-            with trio.CancelScope(shield=True, relative_deadline=_SAVE_TIME) as bound:
-                await self._keeper.save()
-        except Exception as error:  # noqa: BLE001 (raised on leaving)
-            return error
-        if bound.cancelled_caught:
-            return TimeoutError(f"saving the position took longer than {_SAVE_TIME} s")
-        return None
-
-    async def _tell(self, outcome: StreamOutcome[R]) -> Exception | None:
-        """Call ``on_outcome``; return what it raised."""
-        hook = self._config.on_outcome
-        if hook is None:
-            return None
-        try:
-            with trio.CancelScope(shield=True, relative_deadline=_HOOK_TIME) as bound:
-                told = hook(outcome)
-                if inspect.isawaitable(told):
-                    await told
-        except Exception as error:  # noqa: BLE001 (raised on leaving)
-            return error
-        if bound.cancelled_caught:
-            return TimeoutError(f"on_outcome took longer than {_HOOK_TIME} s")
-        return None
-
-
-_Group: TypeAlias = "BaseExceptionGroup[BaseException]"
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    return isinstance(error, trio.Cancelled) or _other_than_cancelled(error) is None
-
-
-def _bare(error: BaseException) -> BaseException:
-    """A KeyboardInterrupt or SystemExit out of the group that the nursery put around it."""
-    inner = _other_than_cancelled(error)
-    while isinstance(inner, BaseExceptionGroup):
-        inner, *more = cast("_Group", inner).exceptions
-        if more:
-            return error
-    return error if inner is None else inner
-
-
-def _other_than_cancelled(error: BaseException) -> BaseException | None:
-    if isinstance(error, BaseExceptionGroup):
-        return cast("_Group", error).split(trio.Cancelled)[1]
-    return error

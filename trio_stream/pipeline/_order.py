@@ -53,7 +53,9 @@ class Attempt:
 RequestFactory: TypeAlias = Callable[
     [Attempt], Awaitable[RequestChanges | None] | RequestChanges | None
 ]
-"""Called before each request, the first included. Returns what is different in it."""
+"""Called before each request, the first included. Returns what is different in it.
+
+One that brings a body brings one each time: the body of one request is not that of another."""
 
 
 class Grammar(Protocol[T, R_co]):
@@ -84,14 +86,20 @@ class Order:
 
     Attributes:
         spec: The request.
+        start: Where to go on, in the words of the cursor; ``""``: that of the request.
         mode: When to connect again.
-        cursor: How to go on; `None`: not at all.
+        cursor: How to read the position; `None`: there is none.
+        resumes: Whether the stream may go on from it on another connection.
+        repeats: Whether the request may be made again when it has come to a good end.
         request_factory: Changes each request.
         tracks: Whether anybody wants to know the position.
     """
 
     spec: RequestSpec
+    start: str
     mode: Reconnect
     cursor: Cursor | None
+    resumes: bool
+    repeats: bool
     request_factory: RequestFactory | None
     tracks: bool

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, final
 
-from ..retry import Cursor, LastEventID
+from ..retry import MAX_POSITION, Cursor, LastEventID
 
 __all__ = ["Position"]
 
@@ -49,7 +49,7 @@ class Position:
         self._window = window
         self.seen: dict[str, None] = {}
         self._marks: deque[tuple[int, str]] = deque()
-        self._own_ids = isinstance(cursor, LastEventID)
+        self._own_ids = type(cursor) is LastEventID  # a subclass has its own way
 
     @property
     def uses_event_ids(self) -> bool:
@@ -105,7 +105,7 @@ class Position:
             return  # none, or that of an event that came before: there is no way back
         if position != self.received:
             self.received = position
-            if position:
+            if 0 < len(position) <= MAX_POSITION:
                 self._new.append(position)
             if self._marks and self._marks[-1][0] == items:
                 self._marks.pop()

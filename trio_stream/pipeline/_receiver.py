@@ -216,6 +216,9 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
 
         Asking for the next item says so of the one before (``StreamConfig.auto_ack``). Call this
         when you leave, or do not ask in order.
+
+        Only a stream that may resume or has checkpoints knows of positions; to another one this
+        says nothing.
         """
         delivered = self._taken - len(self._batch)
         if self._session.position.acknowledge(delivered) and self._keeper is not None:
@@ -389,7 +392,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             bytes_received=session.bytes_received,
             attempts=session.recovery.attempts,
             last_event_id=session.last_event_id,
-            acknowledged_id=session.position.acknowledged,
+            acknowledged_id=session.position.acknowledged if session.tracks else "",
             timings=Timings(
                 headers=since_start(session.headers),
                 first_byte=since_start(session.first_byte),
@@ -400,7 +403,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         )
         if isinstance(error, StreamError):
             error.outcome = self._outcome
-            if self._config.on_error is not None:
+            if self._config.on_error is not None and error is not session.told:
                 self._config.on_error(error)
 
     def _fold_or_begin(self, item: T) -> None:

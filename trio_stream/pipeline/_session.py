@@ -19,6 +19,8 @@ from __future__ import annotations
 import inspect
 import math
 import random
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, final
 
 import attrs
@@ -27,7 +29,7 @@ import trio
 from ..config import StreamConfig
 from ..connection import AsyncClient, Connection, RequestSpec, connect, refuse
 from ..dialects import Decoder
-from ..errors import StreamError
+from ..errors import StreamError, StreamTimeoutError
 from ..framing import SSE, Framing, accept_header, select_framing
 from ..retry import (
     Action,
@@ -47,6 +49,12 @@ from ._stages import PULSES, Stages
 __all__ = ["Session"]
 
 T = TypeVar("T")
+
+_BODY = frozenset({"json", "content", "data", "files"})
+# For how long a connection may bring what is old, in seconds.
+_OLD = 10.0
+# A stream that waits for tokens of the budget looks no more often than this, in seconds.
+_LOOK_AGAIN = 1.0
 
 
 @final
@@ -70,6 +78,7 @@ class Session(Generic[T]):
         recovery: Its judgement.
         backoff: The wait that is running, in seconds; 0.0 if none is.
         headers: When the first response was accepted, on trio's clock.
+        told: The error of which ``on_error`` was told last.
         finishing: Whether the consumer wants only what is there.
         stopped: Set when nothing runs any more.
     """
@@ -98,12 +107,17 @@ class Session(Generic[T]):
             now=started,
         )
         self.items: Link[T] = Link(config.chunk_size)
-        self._start = order.spec.last_event_id
-        self.position = Position(order.cursor, config.dedup_window, config.on_gap)
+        self._start = order.start or order.spec.last_event_id
+        # An event source drops nothing (WHATWG HTML 9.2.6).
+        window = 0 if order.mode == "event_source" else config.dedup_window
+        self.position = Position(order.cursor, window, config.on_gap)
         self._decoder: Decoder[T] = grammar.decoder()
         self._retry: int | None = None
-        # A factory may make a new body for each attempt.
-        self._one_shot = order.spec.one_shot if order.request_factory is None else ""
+        self._one_shot = order.spec.one_shot
+        self._began_behind = ""  # the position of the newest request
+        self._restarting = False
+        # What a connection brings at first may be old, if it goes on from a position.
+        self._live_from = self._live_until = -math.inf
         self._last_error: StreamError | None = None
         self._stages: Stages[T] | None = None
         self._verdict: Verdict | None = None
@@ -116,6 +130,7 @@ class Session(Generic[T]):
         self.last_item: float | None = None
         self.backoff = 0.0
         self.headers = started
+        self.told: StreamError | None = None
         self.finishing = False
         self.stopped = trio.Event()
         self._taken = 0  # of the items, those that the consumer was given, in batches
@@ -241,6 +256,9 @@ class Session(Generic[T]):
         """
         self._start = start or self._start
         self.position.start(self._start)
+        cursor = None if self.position.uses_event_ids else self.position.cursor
+        if cursor is not None and self._start and cursor.resume(self._start, math.inf) is None:
+            raise ValueError(f"the cursor cannot go on from {self._start!r}")
         try:
             self._stages = await self._connect()
         except BaseException:
@@ -255,11 +273,10 @@ class Session(Generic[T]):
             try:
                 return await self._attempt()
             except StreamError as error:
-                self._last_error = error
                 verdict = self._judge(error)
                 if verdict.action is Action.STOP:
                     raise
-            self._tell(verdict.error)
+            self._leave_behind(verdict)
             await self._wait(verdict)
 
     async def _wait(self, verdict: Verdict) -> None:
@@ -268,14 +285,18 @@ class Session(Generic[T]):
         try:
             if self._config.on_reconnect is not None:
                 self._config.on_reconnect(self.recovery.attempts, verdict.delay)
-            await trio.sleep(verdict.delay)
+            await trio.sleep(verdict.least)
+            # Others may give tokens back, so it is looked again and again: the budget is sans-IO.
+            while (left := self.recovery.due_in(trio.current_time())) > 0:  # noqa: ASYNC110
+                await trio.sleep(min(left, max(_LOOK_AGAIN, left / 4)))
         finally:
             self.backoff = 0.0
 
     async def _attempt(self) -> Stages[T]:
         """Make one request, and accept the response or raise why not."""
-        spec = await self._request()
         config = self._config
+        with self.in_time():
+            spec = await self._request()
         connection = await connect(spec, self._client, config, deadline=self._total_end)
         try:
             framing = await self._accept(connection)
@@ -301,6 +322,9 @@ class Session(Generic[T]):
                 reusable=self._shared,
             )
             self.recovery.accepted(trio.current_time())
+            self._began_behind = position.received
+            may_be_old = position.received and position.cursor and position.cursor.brings_old
+            self._live_from = trio.current_time() + (_OLD if may_be_old else 0.0)
             self._verdict = None
             if config.on_connect is not None:
                 config.on_connect()
@@ -317,17 +341,28 @@ class Session(Generic[T]):
             spec = attrs.evolve(spec, last_event_id=position.received)
         elif position.cursor is not None and position.received:
             changes = position.cursor.resume(position.received, self._silence)
-            spec = spec if changes is None else spec.changed(changes)
+            if changes is not None:
+                spec = spec.changed(changes)
+            elif self.recovery.is_subscription or self._last_error is None:
+                self._begin_anew()
+            else:  # it was too long in coming; as will be judged
+                raise self._last_error
         if order.request_factory is not None:
-            error = self._last_error
-            attempt = Attempt(self.recovery.attempts, position.received, error)
+            attempt = Attempt(self.recovery.attempts, position.received, self._last_error)
             made = order.request_factory(attempt)
-            changes = (await made) if inspect.isawaitable(made) else made
-            spec = spec if changes is None else spec.changed(changes)
-            if error is not None and spec.spent:
-                self._one_shot = spec.spent
-                raise error
+            changes = ((await made) if inspect.isawaitable(made) else made) or {}
+            spec = spec.changed(changes)
+            # What has brought a body will bring one for the next attempt, too.
+            self._one_shot = "" if _BODY & changes.keys() else spec.one_shot
         return spec
+
+    @contextmanager
+    def in_time(self) -> Generator[None]:
+        """The time of the whole stream counts for the block, too."""
+        with trio.CancelScope(deadline=self._total_end) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise StreamTimeoutError(f"timeout={self._config.timeout} s was over", layer="total")
 
     async def _accept(self, connection: Connection) -> Framing[Any]:
         """The framing of the response, or the error that it is not a stream."""
@@ -392,13 +427,13 @@ class Session(Generic[T]):
         if self._first_byte is None:
             self._first_byte = before.first_byte
         self._disconnect_error = self._disconnect_error or before.disconnect_error
-        begins_anew = verdict.action is Action.RESTART and not self._is_last
-        if begins_anew and self._order.mode != "event_source":
+        if self._restarting and not self._is_last and self._order.mode != "event_source":
             await self._announce_restart()
         return True
 
     async def _announce_restart(self) -> None:
         """Tell the consumer that what follows is a beginning."""
+        self._restarting = False
         restarted: Any = Restarted(self.recovery.attempts, self.items_received - self._begun_at)
         self.items_received += 1
         self._begun_at = self.items_received
@@ -419,7 +454,8 @@ class Session(Generic[T]):
 
     def made_progress(self, now: float) -> None:
         """An item came that is more than a sign of life."""
-        self.recovery.progressed()
+        position = self.position.received
+        self.recovery.progressed(advanced=not self.tracks or position != self._began_behind)
         if self.first_item is None:
             self.first_item = now
         self.last_item = now
@@ -454,6 +490,8 @@ class Session(Generic[T]):
             stages, position = self.stages, self.position
             if stages.parser.retry is not None:
                 self._retry = stages.parser.retry
+            if stages.last_byte >= self._live_from:
+                self._live_until = stages.last_byte
             if self.tracks and position.uses_event_ids and not stages.is_spoilt:
                 position.advance(stages.parser.last_event_id, self.items_received)
             unsent: list[T] | None = []
@@ -467,13 +505,12 @@ class Session(Generic[T]):
         return self._verdict
 
     def _judge(self, error: StreamError | None) -> Verdict:
-        now = trio.current_time()
+        now, order = trio.current_time(), self._order
         self._last_error = error
         facts = Facts(
             error=error,
-            last=self._is_last or self._is_whole(error),
+            last=self._is_last or self._is_whole(error) or (error is None and not order.repeats),
             can_resume=self._can_resume(),
-            items_kept=self.recovery.has_progressed,
             one_shot=self._one_shot,
             retry=self._retry,
             total_end=self._total_end,
@@ -499,7 +536,7 @@ class Session(Generic[T]):
 
     def _can_resume(self) -> bool:
         cursor, position = self.position.cursor, self.position.received
-        if cursor is None or not position:
+        if cursor is None or not position or not self._order.resumes:
             return False
         if self._grammar.is_dialect and self._stages is not None and self._stages.is_spoilt:
             return False  # its decoder has lost the thread
@@ -507,10 +544,8 @@ class Session(Generic[T]):
 
     @property
     def _silence(self) -> float:
-        """Seconds since the last byte."""
-        return trio.current_time() - (
-            self.headers if self._stages is None else self._stages.last_byte
-        )
+        """Seconds since the stream was last known to be live; infinity if it never was."""
+        return trio.current_time() - self._live_until
 
     def _leave_behind(self, verdict: Verdict) -> None:
         """Keep of a connection that is over what the next one needs."""
@@ -519,12 +554,19 @@ class Session(Generic[T]):
             self.position.start(self._start)
             self._decoder = self._grammar.decoder()
         elif verdict.action is Action.RESTART:
-            self._skipped_before = self.skipped_items
-            self._unknown_before = self.unknown_events
-            self.position.start("")
-            self._decoder = self._grammar.decoder()
+            self._begin_anew()
         self._tell(verdict.error)
 
+    def _begin_anew(self) -> None:
+        """What follows is not the rest of what was."""
+        self._restarting = True
+        self._skipped_before = self.skipped_items
+        self._unknown_before = self.unknown_events
+        self.position.start("")
+        self._decoder = self._grammar.decoder()
+
     def _tell(self, error: StreamError | None) -> None:
-        if error is not None and self._config.on_error is not None:
-            self._config.on_error(error)
+        if error is not None:
+            self.told = error
+            if self._config.on_error is not None:
+                self._config.on_error(error)

@@ -36,6 +36,10 @@ class Finished(trio.ClosedResourceError):
     """The consumer wants what is there and no more: a good end, wherever the stream stood."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Stage(ABC, Generic[In, Out]):
     """Takes batches from ``source``, works on them, sends what comes of them to ``sink``.
 
@@ -126,4 +130,5 @@ class Stage(ABC, Generic[In, Out]):
             self.ended = True
             self.hang_up(reason)
             self.source.close_receive()
-            self._on_end()
+            on_end, self._on_end = self._on_end, _nothing  # it leads back to this stage: a cycle
+            on_end()

@@ -2,11 +2,19 @@
 
 from ._backoff import Backoff
 from ._budget import RetryBudget
-from ._cursor import BackfillMinutes, Cursor, LastEventID, RequestChanges, StartingAfter
+from ._cursor import (
+    MAX_POSITION,
+    BackfillMinutes,
+    Cursor,
+    LastEventID,
+    RequestChanges,
+    StartingAfter,
+)
 from ._phases import TRANSITIONS, Phase, Signal, next_phase
 from ._recovery import Action, Facts, Reconnect, Recovery, Verdict
 
 __all__ = [
+    "MAX_POSITION",
     "TRANSITIONS",
     "Action",
     "BackfillMinutes",

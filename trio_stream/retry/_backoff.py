@@ -34,6 +34,15 @@ class Backoff:
     maximum: float
     jitter: bool
 
+    def spread(self, wait: float, random: Callable[[], float]) -> float:
+        """A wait that the server has asked for, and with jitter up to a tenth more.
+
+        Args:
+            wait: Seconds.
+            random: Numbers from 0 to 1.
+        """
+        return wait * (1 + (_SPREAD - 1) * random()) if self.jitter else wait
+
     def longest(self, failures: int) -> float:
         """The longest wait after so many failures in a row, which are at least 1."""
         if not self.initial:

@@ -18,6 +18,9 @@ from typing import final
 
 __all__ = ["RetryBudget"]
 
+_ANOTHER_CLOCK = 60.0
+_NOTHING = 1e-6  # of a token: what is left of one by rounding
+
 
 @final
 class RetryBudget:
@@ -39,7 +42,18 @@ class RetryBudget:
         success_credit: What a stream that needed no retry brings.
     """
 
-    __slots__ = ("_capacity", "_per_second", "_success_credit", "_timeout_cost", "_tokens", "_when")
+    __slots__ = (
+        "_capacity",
+        "_gone",
+        "_per_second",
+        "_reserved",
+        "_served",
+        "_success_credit",
+        "_timeout_cost",
+        "_tokens",
+        "_when",
+        "__weakref__",
+    )
 
     def __init__(
         self,
@@ -62,17 +76,22 @@ class RetryBudget:
         self._timeout_cost = float(timeout_cost)
         self._success_credit = float(success_credit)
         self._tokens = self._capacity
+        # All that was ever reserved: who reserves stands at this place. Those who have left the row
+        # since it was last empty, and the place up to which nobody waits.
+        self._reserved = self._served = 0.0
+        self._gone: list[tuple[float, float]] = []
         self._when = -math.inf
 
     def tokens(self, now: float) -> float:
         """How many tokens there are. Below 0: so many are owed to those who wait.
 
         Args:
-            now: Seconds, on any clock that is always the same one.
+            now: Seconds, on any clock. If it is a minute before the last one, it is another clock:
+                each run of trio has its own.
         """
-        if now > self._when:
-            if self._when > -math.inf:
-                self._add((now - self._when) * self._per_second)
+        if now > self._when > -math.inf:
+            self._add((now - self._when) * self._per_second)
+        if now > self._when or now < self._when - _ANOTHER_CLOCK:
             self._when = now
         return self._tokens
 
@@ -92,7 +111,8 @@ class RetryBudget:
 
         Returns:
             In how many seconds they will be there, behind those of everybody who has asked
-            before; infinity, and nothing is taken, if they never will.
+            before; infinity, and nothing is taken, if they never will. It may be sooner, if others
+            give theirs back: see `place` and `due_in`.
         """
         missing = cost - self.tokens(now)
         wait = 0.0
@@ -100,7 +120,36 @@ class RetryBudget:
             wait = missing / self._per_second if self._per_second else math.inf
         if wait < math.inf:
             self._tokens -= cost
+            self._reserved += cost
         return wait
+
+    @property
+    def place(self) -> float:
+        """The place in the row of the one who has reserved last."""
+        return self._reserved
+
+    def due_in(self, place: float, now: float) -> float:
+        """In how many seconds the tokens of a place will be there; 0.0 if they are."""
+        tokens = self.tokens(now)
+        if tokens >= 0:  # nobody waits any more
+            self._served = self._reserved
+            self._gone.clear()
+        if place <= self._served:
+            return 0.0
+        behind = self._reserved - place - sum(cost for where, cost in self._gone if where > place)
+        missing = -tokens - behind
+        if missing < _NOTHING or not self._per_second:
+            return 0.0
+        return missing / self._per_second
+
+    def give_up(self, place: float, cost: float) -> None:
+        """Put back the tokens of a place that is not wanted any more.
+
+        Those behind it are due sooner, those before it are not.
+        """
+        self._add(cost)
+        if place > self._served:
+            self._gone.append((place, cost))
 
     def give_back(self, cost: float) -> None:
         """Put tokens back: of a retry that was not made, or was worth it."""

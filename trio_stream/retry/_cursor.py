@@ -12,11 +12,21 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, cast
+from typing import Any, ClassVar, TypedDict, cast
 
 import attrs
 
-__all__ = ["BackfillMinutes", "Cursor", "LastEventID", "RequestChanges", "StartingAfter"]
+__all__ = [
+    "MAX_POSITION",
+    "BackfillMinutes",
+    "Cursor",
+    "LastEventID",
+    "RequestChanges",
+    "StartingAfter",
+]
+
+MAX_POSITION = 8192
+"""No longer position is remembered or sent, in characters: servers refuse longer headers."""
 
 # RFC 9110, 5.5: a field value holds no control character but HTAB.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -66,6 +76,10 @@ class Cursor(ABC):
 
     __slots__ = ()
 
+    brings_old: ClassVar[bool] = False
+    """Whether a connection that was resumed begins with what is old. What comes in its first ten
+    seconds then does not show that the stream is live."""
+
     @abstractmethod
     def position(self, frame: Any, previous: str) -> str | None:
         """The position behind a frame; `None` if the frame has none.
@@ -88,7 +102,8 @@ class Cursor(ABC):
 
         Args:
             position: The last one that was received.
-            silence: Seconds since the last byte.
+            silence: Seconds since the last byte, or since the stream was last live, see
+                `brings_old`; infinity if there was none in this process.
         """
 
 
@@ -112,8 +127,8 @@ class LastEventID(Cursor):
         return int(position) if self.consecutive and _is_number(position) else None
 
     def resume(self, position: str, silence: float) -> RequestChanges | None:
-        """The header. An ID with a control character cannot be sent."""
-        if _FORBIDDEN.search(position) or not position.strip(" \t"):
+        """The header. An ID with a control character, or of more than 8192, cannot be sent."""
+        if len(position) > MAX_POSITION or _FORBIDDEN.search(position) or not position.strip(" \t"):
             return None
         return {"add_headers": {"Last-Event-ID": position}}
 
@@ -175,6 +190,8 @@ class BackfillMinutes(Cursor):
         path: Where in a record its ID is.
         most: The most minutes that can be asked for. What is missing behind them is lost.
     """
+
+    brings_old: ClassVar[bool] = True
 
     path: Sequence[str] = ("data", "id")
     most: int = 5

@@ -17,7 +17,9 @@ that the budget, which is shared, is touched by nothing that could be refused wi
 
 For a subscription, which no good end of a body ends, rules 4 to 6 make an error even of one.
 
-Failures are counted in a row. The row ends with an attempt that has brought an item: real progress.
+Failures are counted in a row. The row ends with an attempt that has brought an item: real progress,
+unless a subscription is no farther than before and is closed again within ``initial_backoff``: then
+it was a greeting.
 It ends, too, when connections of the row have lived for a minute in all, if it is a subscription,
 or items were delivered before; a request that never brings anything is not asked for without end
 because pings come. That a connection was made is no progress, or a server that accepts and hangs
@@ -35,8 +37,11 @@ How often a server is asked in ``t`` seconds, whatever it answers, without a lim
   uniform up to ``max_backoff`` add up to less than ``t`` with one below ``(t / max_backoff) ** k /
   k!``. With the usual figures, an hour sees at most 63 attempts without jitter, and with it about
   120, and more than 175 in one of ten million cases.
-* While each connection brings an item and is closed at once: ``1 + t / initial_backoff`` times.
-* And all streams together: see `RetryBudget`.
+* While each connection brings an item that is farther than the one before, and is closed at once:
+  ``1 + t / initial_backoff`` times.
+* And all streams together: see `RetryBudget`. It is for servers in trouble: where a connection has
+  come to a good end after ``initial_backoff``, the next one is free, or quiet subscriptions that a
+  server rotates would starve.
 """
 
 from __future__ import annotations
@@ -102,7 +107,6 @@ class Facts:
         error: Why it ended; `None`: the body came to a good end.
         last: Whether the server has said that there is no more: by a terminal event, by 204.
         can_resume: Whether there is a position to go on from, and a way to say so.
-        items_kept: Whether items were received that are to be delivered, though none was yet.
         one_shot: Why the request cannot be sent again; ``""``: it can.
         retry: Milliseconds, as the stream has asked for (``retry:``).
         total_end: The end of the whole stream's time.
@@ -111,7 +115,6 @@ class Facts:
     error: StreamError | None
     last: bool = False
     can_resume: bool = False
-    items_kept: bool = False
     one_shot: str = ""
     retry: int | None = None
     total_end: float = math.inf
@@ -124,7 +127,8 @@ class Verdict:
 
     Attributes:
         action: What.
-        delay: In how many seconds.
+        delay: In how many seconds. If that is for the budget's sake, it may be sooner:
+        least: after this, `Recovery.due_in` tells.
         error: What the stream ends with, or what is mended; `None`: a good end.
         why_not: Why there is no other attempt, where that is not plain from the error.
     """
@@ -132,6 +136,7 @@ class Verdict:
     action: Action
     delay: float = 0.0
     error: StreamError | None = None
+    least: float = 0.0
     why_not: str = ""
 
 
@@ -179,19 +184,16 @@ class Recovery:
         # The attempt that is running, and the tokens that it and the next one took.
         self._began = now
         self._accepted: float | None = None
-        self._progressed = False
+        self._progressed = self._has_item = False
         self._spent = 0.0
         self._pending_cost = 0.0
+        self._place: float | None = None  # in the row of those who wait for tokens
+        self._rotated = False
 
     @property
     def is_subscription(self) -> bool:
         """Whether a good end of the body is no end of the stream."""
         return self._mode in _SUBSCRIPTIONS
-
-    @property
-    def has_progressed(self) -> bool:
-        """Whether the attempt that is running has brought an item."""
-        return self._progressed
 
     # ---- what happens ------------------------------------------------------------------------
 
@@ -202,18 +204,26 @@ class Recovery:
         self.attempts += 1
         self._spent = self._pending_cost
         self._pending_cost = 0.0
+        self._place = None
         self._began = now
         self._accepted = None
-        self._progressed = False
+        self._progressed = self._has_item = False
 
     def accepted(self, now: float) -> None:
         """A response was accepted as a stream."""
         self._signal(Signal.ACCEPTED)
         self._accepted = now
 
-    def progressed(self) -> None:
-        """An item came: the attempt was worth its price."""
-        if self._progressed:
+    def progressed(self, *, advanced: bool = True) -> None:
+        """An item came: the attempt was worth its price.
+
+        Args:
+            advanced: Whether the stream is farther than it ever was. An item of a subscription
+                that does not say may be a greeting, and counts only if the connection also lives
+                for ``initial_backoff``.
+        """
+        self._has_item = True
+        if self._progressed or (self.is_subscription and not advanced):
             return
         self._progressed = True
         if self._spent:
@@ -227,9 +237,17 @@ class Recovery:
         if self.phase is Phase.OPEN:
             self._signal(Signal.DELIVERED)
 
+    def due_in(self, now: float) -> float:
+        """In how many seconds the budget pays for the attempt that the verdict asked for."""
+        return 0.0 if self._place is None else self._budget.due_in(self._place, now)
+
     def gave_up_waiting(self) -> None:
         """The attempt that the verdict asked for will not be made."""
-        self._budget.give_back(self._pending_cost)
+        if self._place is None:
+            self._budget.give_back(self._pending_cost)
+        else:
+            self._budget.give_up(self._place, self._pending_cost)
+            self._place = None
         self._pending_cost = 0.0
 
     def ended(self) -> None:
@@ -261,7 +279,7 @@ class Recovery:
         why_not = why_not or self._too_late(now + delay, facts)
         if why_not:
             return self._give_up(error, why_not)
-        return self._pay(Verdict(action, delay, error), facts, now)
+        return self._pay(Verdict(action, delay, error, delay), facts, now)
 
     def _may_help(self, facts: Facts) -> bool:
         error = facts.error
@@ -279,7 +297,7 @@ class Recovery:
         """How to go on, or why not."""
         committed = self.phase in (Phase.STREAMING, Phase.RECONNECTING)
         resumes = self._mode != "before_first_item" and facts.can_resume
-        if resumes and (committed or facts.items_kept):
+        if resumes and (committed or self.phase is Phase.OPEN):
             return Action.RESUME, ""
         if not committed:
             return Action.RETRY, ""
@@ -291,9 +309,12 @@ class Recovery:
 
     def _count(self, error: StreamError | None, now: float) -> float:
         """Count a failure; return the shortest wait before the next attempt."""
-        if self.is_subscription or self.phase in (Phase.STREAMING, Phase.RECONNECTING):
-            self._lived += self._life(error, now)
-        healthy = self._progressed or self._lived >= _HEALTHY
+        life = self._life(error, now)
+        if self._counts_life:
+            self._lived += life
+        no_greeting = self._has_item and life >= self._config.initial_backoff
+        healthy = self._progressed or no_greeting or self._lived >= _HEALTHY
+        self._rotated = error is None and life >= self._config.initial_backoff
         if healthy:
             self._failures = 0
             self._lived = 0.0
@@ -302,6 +323,11 @@ class Recovery:
             self._spent = 0.0
         self._failures += 1
         return max(0.0, self._config.initial_backoff - (now - self._began)) if healthy else 0.0
+
+    @property
+    def _counts_life(self) -> bool:
+        """Whether it is worth something that a connection lives, though it brings nothing."""
+        return self.is_subscription or self.phase in (Phase.STREAMING, Phase.RECONNECTING)
 
     def _life(self, error: StreamError | None, now: float) -> float:
         """For how long the attempt has shown life, in seconds."""
@@ -330,17 +356,18 @@ class Recovery:
             floor = max(floor, config.initial_backoff)
         delay = self._backoff.wait(self._failures, self._random, floor)
         asked = facts.error.retry_after if facts.error is not None else None
-        if asked is None:
+        if asked is None or not asked > 0:  # the negation also passes over NaN
             return delay, ""
-        if config.max_retry_after is not None and asked > config.max_retry_after:
+        cap = math.inf if config.max_retry_after is None else config.max_retry_after
+        if asked > cap:
             if config.retry_after_over_cap == "give_up":
                 why_not = (
                     f"the server asks to wait for {asked:g} s, "
-                    f"longer than max_retry_after={config.max_retry_after:g} s"
+                    f"longer than max_retry_after={cap:g} s"
                 )
                 return 0.0, why_not
-            asked = config.max_retry_after
-        return max(delay, asked), ""
+            asked = cap
+        return max(delay, min(cap, self._backoff.spread(asked, self._random))), ""
 
     def _too_late(self, when: float, facts: Facts) -> str:
         """Why an attempt at that time would come too late; ``""`` if it would not."""
@@ -357,7 +384,7 @@ class Recovery:
         """Take the price of an attempt from the budget; wait longer, or stop, if it is empty."""
         error = verdict.error
         timed_out = error is not None and error.error_type is StreamErrorType.TIMEOUT
-        cost = self._budget.cost(timed_out=timed_out)
+        cost = 0.0 if self._rotated else self._budget.cost(timed_out=timed_out)
         opening = self.phase in (Phase.CONNECTING, Phase.OPEN) and not self.is_subscription
         if opening and self._config.max_retries >= 0:
             if not self._budget.spend(cost, now):
@@ -366,10 +393,12 @@ class Recovery:
             wait = self._budget.reserve(cost, now)
             if wait == math.inf:
                 return self._give_up(error, _EMPTY)
+            self._place = self._budget.place
             if wait > verdict.delay:
                 why_not = self._too_late(now + wait, facts)
                 if why_not:
-                    self._budget.give_back(cost)
+                    self._budget.give_up(self._place, cost)
+                    self._place = None
                     return self._give_up(error, f"{_EMPTY}, and {why_not}")
                 verdict = attrs.evolve(verdict, delay=wait)
         self._pending_cost = cost

@@ -79,14 +79,17 @@ class Recorder:
         """Make a client that is recorded.
 
         Args:
-            family: ``"httpx"`` or ``"httpx2"``, or the module itself; default: httpx2 where it is
-                installed.
+            family: ``"httpx"`` or ``"httpx2"``, or the module itself; default: that of the
+                transport, or httpx2 where it is installed.
             transport: What to record; default: the family's ``AsyncHTTPTransport()``. Proxies of
                 the environment are used only if a transport is given that uses them.
             options: Further arguments for the family's ``AsyncClient``. Those of connections, such
                 as ``verify``, belong to the transport.
         """
-        http = library(preferred() if family is None else family)
+        if family is None and transport is not None:
+            http = library_of(transport)
+        else:
+            http = library(preferred() if family is None else family)
         inner = http.AsyncHTTPTransport() if transport is None else transport
         return http.AsyncClient(transport=self.transport(inner), **options)
 

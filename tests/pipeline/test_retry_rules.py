@@ -1,0 +1,192 @@
+"""What a server may ask for, and what is never asked again: through the pipeline, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from trio_stream.config import StreamConfig
+from trio_stream.errors import StreamError
+from trio_stream.outcome import Ending, StreamOutcome
+from trio_stream.pipeline import open_stream
+from trio_stream.retry import RetryBudget
+from trio_stream.testing import (
+    Busy,
+    Event,
+    Head,
+    MemoryServer,
+    Plan,
+    Reset,
+    Truncate,
+    assert_no_leaks,
+    memory_client,
+)
+
+FAMILIES = ["httpx", "httpx2"]
+MODES = ["never", "before_first_item", "resume", "always", "event_source"]
+ONE = Event("one", id="1")
+
+
+async def waits(plan: Plan, *, family: str = "httpx", **options: Any) -> list[float]:
+    """Read a stream to its end; return the seconds from each request to the next."""
+    async with assert_no_leaks(), memory_client(plan, family=family) as (client, server):
+        async with open_stream("GET", server.url, client=client, **options) as rx:
+            await rx.result()
+        return [after.time - before.time for before, after in pairwise(server.requests)]
+
+
+async def failure(
+    plan: Plan, *, method: str = "GET", family: str = "httpx", config: Any = None, **options: Any
+) -> tuple[StreamError, MemoryServer]:
+    """Open a stream that cannot be opened; return its error, and whom it asked."""
+    outcomes: list[StreamOutcome[Any]] = []
+    budget = RetryBudget(per_second=0)
+    config = config or StreamConfig(retry_budget=budget, on_outcome=outcomes.append)
+    async with assert_no_leaks(), memory_client(plan, family=family) as (client, server):
+        with pytest.raises(StreamError) as caught:
+            async with open_stream(method, server.url, client=client, config=config, **options):
+                pass
+    error = caught.value
+    assert outcomes == [error.outcome]
+    assert outcomes[0].ending is Ending.FAILED
+    assert budget.tokens(trio.current_time()) == 100, "the budget was touched"
+    return error, server
+
+
+@pytest.mark.parametrize("mode", ["resume", "always", "event_source"])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("asked", "waited"), [(5_000, 5.0), (30_000, 30.0), (10**12, 64.0)], ids=["5s", "30s", "a day"]
+)
+async def test_reconnection_time(
+    autojump_clock: MockClock, asked: int, waited: float, family: str, mode: Any
+) -> None:
+    """`retry:` is the shortest wait from then on, up to `max_backoff`."""
+    plan = [[Event("one", id="1", retry=asked), Reset()], [Reset()], [Head(204)]]
+    for wait in await waits(plan, family=family, reconnect=mode):
+        assert waited <= wait <= max(1.1 * waited, waited + 1)
+        assert wait <= 64
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("form", ["seconds", "milliseconds", "date"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after(autojump_clock: MockClock, status: int, form: Any, family: str) -> None:
+    """Retry-After is waited for in each of its forms, though it is longer than `max_backoff`."""
+    plan = [[Busy(status, retry_after=100, form=form)], [ONE]]
+    [wait] = await waits(plan, family=family, reconnect="resume", config=StreamConfig(jitter=False))
+    # A date has whole seconds, and the clock of the world is not the one of this test.
+    assert 98 <= wait <= 101 if form == "date" else wait == 100
+    [wait] = await waits(plan, family=family, reconnect="resume")
+    assert 98 <= wait <= 112, "spread by a tenth"
+
+
+@pytest.mark.parametrize("form", ["seconds", "milliseconds", "date"])
+@pytest.mark.parametrize("mode", MODES)
+async def test_retry_after_of_a_day(autojump_clock: MockClock, mode: Any, form: Any) -> None:
+    """Nobody sleeps for a day: the error comes at once, and says what was asked for."""
+    error, server = await failure(Busy(retry_after=86_400, form=form), reconnect=mode)
+    assert len(server.requests) == 1
+    assert error.retry_after == pytest.approx(86_400, abs=60)
+    notes = getattr(error, "__notes__", [])
+    if mode in ("never", "event_source"):  # for which any error is the end
+        assert notes == []
+    else:
+        assert "max_retry_after=120" in notes[0]
+    assert trio.current_time() == 0
+
+
+async def test_retry_after_is_clamped(autojump_clock: MockClock) -> None:
+    """If that is wanted, the longest wait that is allowed stands in for it."""
+    config = StreamConfig(retry_after_over_cap="clamp", max_retry_after=30, jitter=False)
+    plan = [[Busy(retry_after=86_400)], [ONE]]
+    assert await waits(plan, reconnect="resume", config=config) == [30]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("mode", ["resume", "always", "event_source"])
+@pytest.mark.parametrize("before", [0, 1])
+async def test_no_content(autojump_clock: MockClock, before: int, mode: Any, family: str) -> None:
+    """204 is the good end of a stream, at once or behind a break."""
+    async with (
+        assert_no_leaks(),
+        memory_client([[ONE, Truncate()]] * before + [[Head(204)]], family=family) as (
+            client,
+            server,
+        ),
+    ):
+        async with open_stream("GET", server.url, client=client, reconnect=mode) as rx:
+            assert [event.data for event in await rx.result()] == ["one"] * before
+        assert rx.outcome.ending is Ending.COMPLETED
+        assert len(server.requests) == 1 + before
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407, 422])
+@pytest.mark.parametrize("mode", MODES)
+async def test_refused_for_good(
+    autojump_clock: MockClock, mode: Any, status: int, family: str
+) -> None:
+    """What another attempt cannot mend is not tried again, not even as the server suggests."""
+    error, server = await failure(Busy(status, retry_after=1), reconnect=mode, family=family)
+    assert len(server.requests) == 1
+    assert error.status_code == status
+
+
+async def generated() -> AsyncGenerator[bytes]:
+    yield b"one"
+    yield b"two"
+
+
+def iterated() -> Generator[bytes]:
+    yield b"one"
+    yield b"two"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("make", [generated, iterated])
+@pytest.mark.parametrize("mode", ["before_first_item", "resume", "always", "event_source"])
+@pytest.mark.parametrize("answer", [Busy(503), Busy(429, retry_after=1), Reset(), Truncate()])
+async def test_streamed_body(
+    autojump_clock: MockClock, answer: Any, mode: Any, make: Any, family: str
+) -> None:
+    """A body that is a stream is sent once; the error says why, and the budget is not touched."""
+    error, server = await failure(
+        answer, method="POST", content=make(), reconnect=mode, family=family
+    )
+    assert [request.body for request in server.requests] == [b"onetwo"]
+    if mode == "event_source" and isinstance(answer, Busy):
+        assert not hasattr(error, "__notes__")  # a status is its end, whatever the body
+    else:
+        [note] = error.__notes__
+        assert "not retried" in note
+        assert "stream" in note or "generator" in note
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_streamed_body_and_a_break(autojump_clock: MockClock, family: str) -> None:
+    """Nor is it sent again when the answer breaks off before its first item."""
+    budget = RetryBudget(per_second=0)
+    config = StreamConfig(retry_budget=budget)
+    async with (
+        assert_no_leaks(),
+        memory_client([Head(), Reset()], family=family) as (client, server),
+        open_stream(
+            "POST",
+            server.url,
+            client=client,
+            content=generated(),
+            config=config,
+            reconnect="resume",
+        ) as rx,
+    ):
+        with pytest.raises(StreamError) as caught:
+            await rx.receive()
+        assert len(server.requests) == 1
+    assert "not retried" in caught.value.__notes__[0]
+    assert budget.tokens(trio.current_time()) == 100
