@@ -98,7 +98,7 @@ async def test_own_client_is_closed(
         made.append(own_client())
         return made[-1]
 
-    monkeypatch.setattr("trio_stream.pipeline._open.own_client", make)
+    monkeypatch.setattr("trio_stream.pipeline._opening.own_client", make)
     steps = {
         "complete": HELLO,
         "truncated": [*HELLO, Truncate()],

@@ -218,6 +218,8 @@ def open_stream(
     may_resume = cursor is not None or (dialect is None and method.upper() in _SAFE)
     if cursor is None and dialect is None and (may_resume or checkpoints is not None):
         cursor = LastEventID()
+    key = str(uuid.uuid4()) if idempotency_key is True else idempotency_key or None
+    has_own_way = type(cursor) not in _BY_EVENT_ID
     order = Order(
         spec=RequestSpec(
             method=method,
@@ -228,14 +230,12 @@ def open_stream(
             content=content,
             data=data,
             files=files,
-            last_event_id=last_event_id if type(cursor) in _BY_EVENT_ID else "",
-            idempotency_key=str(uuid.uuid4())
-            if idempotency_key is True
-            else idempotency_key or None,
+            last_event_id="" if has_own_way else last_event_id,
+            idempotency_key=key,
             accept=accept_header(grammar.framing),
             follow_redirects=True if reconnect == "event_source" else None,
         ),
-        start=last_event_id,
+        start=last_event_id if has_own_way else "",
         mode=reconnect,
         cursor=cursor,
         resumes=may_resume,
