@@ -3,11 +3,16 @@
 import builtins
 import importlib.metadata
 import os
+import sys
+from pathlib import Path
 
 import attrs
 from sphinx.addnodes import pending_xref
 from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.pycode import ModuleAnalyzer
+
+sys.path.insert(0, str(Path(__file__).parent))
+import state_machine
 
 project = "trio_stream"
 author = "the trio_stream authors"
@@ -116,9 +121,15 @@ def forget_overloads(app):
         analyzer.overloads.clear()
 
 
+def draw_phases(app):
+    """Draw the phases of a stream, from the table that the code runs by."""
+    state_machine.write(Path(app.srcdir) / "_build" / "phases.svg")
+
+
 def setup(app):
     """Called by Sphinx."""
     app.connect("builder-inited", forget_overloads)
+    app.connect("builder-inited", draw_phases)
     GoogleDocstring._consume_inline_attribute = describe_attribute
     app.connect("autodoc-process-signature", show_defaults)
     app.connect("doctree-read", leave_builtins_alone)

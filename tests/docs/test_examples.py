@@ -10,7 +10,7 @@ import runpy
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pytest
 import trio
 
 from trio_stream import StreamConfig
-from trio_stream.testing import Event, Head, Request, Script, serve
+from trio_stream.testing import Event, Feed, Head, Request, Step, serve
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -76,6 +76,7 @@ def test_shell_commands_print_what_their_page_shows(tmp_path: Path) -> None:
                 "PYTHONPATH": str(ROOT),
                 "URL": url,
             },
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
@@ -136,8 +137,9 @@ def default_of(field: attrs.Attribute[object]) -> str:
 # ---- the README ----------------------------------------------------------------------------------
 
 
-def test_readme_runs() -> None:
+def test_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python blocks of the README run, one after the other, against a server of ours."""
+    monkeypatch.chdir(tmp_path)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
 
@@ -176,10 +178,15 @@ MESSAGE = [
 ]
 
 
-def answer(request: Request) -> Script:
+FEED = Feed(3, at_end="204")
+
+
+def answer(request: Request) -> Iterable[Step] | Step:
     """A message for what looks like a request to a model; else parcels."""
     if "messages" in request.path:
         return [Event(event, event=str(event["type"])) for event in MESSAGE]
+    if "feed" in request.path:
+        return FEED.answer(request.headers.get("last-event-id"))
     if "nowhere" in request.path:
         return Head(404)
     return [SCANNED, DELIVERED]

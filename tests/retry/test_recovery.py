@@ -32,7 +32,7 @@ from trio_stream.errors import (
 )
 from trio_stream.retry import Action, Phase, Reconnect, RetryBudget, Verdict
 
-NO_POSITION = "items were delivered, and there is no position to resume from"
+NO_POSITION = "items were delivered, and the stream cannot go on from there"
 
 
 # ---- the order of the reasons --------------------------------------------------------------------

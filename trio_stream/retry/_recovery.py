@@ -304,7 +304,7 @@ class Recovery:
         if self.is_subscription:
             return Action.RESTART, ""
         if self._mode == "resume":
-            return Action.STOP, "items were delivered, and there is no position to resume from"
+            return Action.STOP, "items were delivered, and the stream cannot go on from there"
         return Action.STOP, "items were delivered"
 
     def _count(self, error: StreamError | None, now: float) -> float:
