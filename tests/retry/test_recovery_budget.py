@@ -93,6 +93,14 @@ def test_rotation_is_free(error: StreamError | None, lived: float, left: float) 
     assert judged.budget.tokens(61.0) == left
 
 
+def test_rotation_does_not_wait_for_others() -> None:
+    """Nor does it stand behind those who wait for tokens."""
+    budget = RetryBudget(0.0, 0.01)
+    budget.reserve(100.0, 0.0)
+
+    assert delay(life("always", budget=budget), None, lived=30.0) == 1
+
+
 def test_stream_that_needs_no_retry_brings_a_fifth() -> None:
     """Once, however many items it has; and only the first attempt can be such a stream."""
     budget = RetryBudget(9.0, 0.0)

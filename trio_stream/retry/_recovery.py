@@ -17,16 +17,16 @@ that the budget, which is shared, is touched by nothing that could be refused wi
 
 For a subscription, which no good end of a body ends, rules 4 to 6 make an error even of one.
 
-Failures are counted in a row. The row ends with an attempt that has brought an item: real progress,
-unless a subscription is no farther than before and is closed again within ``initial_backoff``: then
-it was a greeting.
-It ends, too, when connections of the row have lived for a minute in all, if it is a subscription,
-or items were delivered before; a request that never brings anything is not asked for without end
-because pings come. That a connection was made is no progress, or a server that accepts and hangs
-up would be asked again without end; nor is the silence that a watchdog has waited out. And after
-an attempt of progress, the next one begins at least ``initial_backoff`` after its beginning, so
-that a server that brings an item and hangs up is not asked again at once, while one that lives for
-half a minute is asked again after a moment, however often.
+Failures are counted in a row. The row ends with real progress: an attempt that has brought an item,
+unless that was a greeting (a subscription that is no farther than before, and is closed again
+within ``initial_backoff``). It ends, too, when connections of the row have lived for a minute in
+all, if it is a subscription, or items were delivered before; a request that never brings anything
+is not asked for without end because pings come. That a connection was made is no progress, or a
+server that accepts and hangs up would be asked again without end; nor is the silence that a
+watchdog has waited out. And after an attempt of progress, the next one begins at least
+``initial_backoff`` after its beginning, so that a server that brings an item and hangs up is not
+asked again at once, while one that lives for half a minute is asked again after a moment, however
+often.
 
 How often a server is asked in ``t`` seconds, whatever it answers, without a limit of attempts:
 
@@ -338,7 +338,7 @@ class Recovery:
             silence = self._config.idle_timeout or 0.0
         elif isinstance(error, StreamTimeoutError) and error.layer == "stall":
             silence = self._config.stall_timeout or 0.0
-        return now - self._accepted - silence * _LATE
+        return max(0.0, now - self._accepted - silence * _LATE)
 
     def _give_up(self, error: StreamError | None, why_not: str) -> Verdict:
         if error is not None:
@@ -383,8 +383,10 @@ class Recovery:
     def _pay(self, verdict: Verdict, facts: Facts, now: float) -> Verdict:
         """Take the price of an attempt from the budget; wait longer, or stop, if it is empty."""
         error = verdict.error
+        if self._rotated:
+            return verdict
         timed_out = error is not None and error.error_type is StreamErrorType.TIMEOUT
-        cost = 0.0 if self._rotated else self._budget.cost(timed_out=timed_out)
+        cost = self._budget.cost(timed_out=timed_out)
         opening = self.phase in (Phase.CONNECTING, Phase.OPEN) and not self.is_subscription
         if opening and self._config.max_retries >= 0:
             if not self._budget.spend(cost, now):
