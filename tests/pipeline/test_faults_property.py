@@ -191,7 +191,7 @@ async def consume(rx: Any, consumer: Consumer, got: list[Any]) -> None:
     chunk_size=chunk_sizes,
     encoding=st.sampled_from([None, None, "gzip"]),
 )
-@looks(300)
+@looks(200)
 def test_resumable_streams_lose_nothing(
     *,
     mode: str,
@@ -303,7 +303,7 @@ class Answers:
     family=families,
     chunk_size=chunk_sizes,
 )
-@looks(200)
+@looks(120)
 def test_other_streams_tell_the_truth(
     *,
     mode: Any,
@@ -356,7 +356,7 @@ def test_other_streams_tell_the_truth(
     family=families,
     chunk_size=chunk_sizes,
 )
-@looks(80)
+@looks(40)
 def test_restarts_are_told(faults: Any, family: str, chunk_size: int) -> None:
     """A feed without IDs that is subscribed to shows each beginning, and what came after it."""
     answers = Answers(faults)
@@ -446,7 +446,7 @@ class MortalCheckpoints(MemoryCheckpoints):
     overlap=st.sampled_from([0, 1]),
     family=families,
 )
-@looks(150)
+@looks(100)
 def test_killed_and_started_again(
     *,
     faults: Any,
