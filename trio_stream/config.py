@@ -77,7 +77,7 @@ class StreamConfig:
         on_disconnect: Called when that response is closed, with the error or `None`.
         on_error: Called with each `StreamError` that ends or interrupts the stream.
         on_reconnect: Called before each wait for another attempt: ``(attempt, delay)``, the number
-            of the retry (from 1 on) and the seconds.
+            of the retry in the whole stream (from 1 on) and the seconds.
         on_gap: Called when items are missing by their numbers, as far as the `Cursor` knows
             numbers: ``(expected, received)``.
         on_outcome: Called exactly once for each stream, with its `StreamOutcome`, when everything

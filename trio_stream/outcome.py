@@ -101,7 +101,7 @@ class StreamOutcome(Generic[R]):
         last_event_id: The last position that was received: the last event ID that was committed, or
             what the `Cursor` takes for it; ``""`` if none.
         acknowledged_id: The position of the last item that was acknowledged; ``""`` if none was,
-            or the stream neither resumes nor has checkpoints.
+            or the stream neither resumes nor has checkpoints. Settled when the stream is left.
         timings: When things happened.
     """
 

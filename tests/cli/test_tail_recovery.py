@@ -108,6 +108,16 @@ async def test_max_items_with_a_state(tmp_path: Path) -> None:
     assert data(lines) == [1, 2, 3, 4, 5]
 
 
+async def test_state_of_a_stream_without_positions(tmp_path: Path) -> None:
+    """If there was nothing to keep, that is said; if there was, it is not."""
+    state = tmp_path / "state.json"
+    for events, word in ((Feed(5), False), ([Event("one")], True)):
+        async with serve(events) as server:
+            done = await run("tail", server.url, "--text", "--state", str(state))
+        assert done.code == 0
+        assert ("no state to keep" in done.err) is word
+
+
 async def test_state_that_cannot_be_kept(tmp_path: Path) -> None:
     """A file that cannot be written is told, and is no failure of the stream or the output."""
     async with serve([Event("one", id="1"), Stall()]) as server:

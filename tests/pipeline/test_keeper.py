@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from tests.pipeline.worlds import Letters
 from trio_stream.checkpoints import FileCheckpoints, MemoryCheckpoints
 from trio_stream.config import StreamConfig
+from trio_stream.errors import StreamError
 from trio_stream.framing import SSE
 from trio_stream.outcome import Ending
 from trio_stream.pipeline import open_stream
@@ -31,6 +32,7 @@ from trio_stream.testing import (
 )
 
 KEY = "http://memory.test"
+CUT = [Event("a", id="1"), Reset()]
 
 
 class Slow(MemoryCheckpoints):
@@ -99,6 +101,29 @@ async def test_nothing_is_acknowledged_by_itself(autojump_clock: MockClock) -> N
     config = StreamConfig(auto_ack=False)
     assert len(await read(Feed(5), store, config=config)) == 5
     assert await store.load(KEY) is None
+
+
+async def test_ack_behind_the_end(autojump_clock: MockClock) -> None:
+    """What is acknowledged when the stream has ended counts, in the outcome, too."""
+    store = MemoryCheckpoints()
+    outcomes: list[Any] = []
+    config = StreamConfig(auto_ack=False, on_outcome=outcomes.append)
+    for script, ending in (([Event("a", id="1")], Ending.COMPLETED), (CUT, Ending.FAILED)):
+        async with (
+            memory_client(script) as (client, server),
+            open_stream("GET", server.url, client=client, checkpoints=store, config=config) as rx,
+        ):
+            with suppress(StreamError):
+                async for _ in rx:
+                    pass
+            rx.ack()
+        assert outcomes[-1] is rx.outcome
+        assert rx.outcome.ending is ending
+        assert rx.outcome.acknowledged_id == "1"
+        if isinstance(rx.outcome.error, StreamError):
+            assert rx.outcome.error.outcome is rx.outcome
+        assert await store.load(KEY) == "1"
+        await store.delete(KEY)
 
 
 async def test_exception_does_not_acknowledge(autojump_clock: MockClock) -> None:

@@ -225,6 +225,18 @@ async def test_subclass_of_last_event_id(autojump_clock: MockClock) -> None:
     assert seen.last_event_ids == [None, None]
 
 
+async def test_position_that_is_no_string(autojump_clock: MockClock) -> None:
+    """A cursor that takes a number for a position is told so by its name."""
+
+    class Numbers(LastEventID):
+        def position(self, frame: Any, previous: str) -> Any:
+            return int(frame.id)
+
+    seen = await see([OLD], reconnect="resume", cursor=Numbers())
+    assert isinstance(seen.error, TypeError)
+    assert str(seen.error).startswith("Numbers.position returned 1")
+
+
 async def test_start_that_cannot_be_asked_for(autojump_clock: MockClock) -> None:
     """A cursor that cannot go on from where it is told to does not begin elsewhere."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import httpx2
@@ -245,3 +246,17 @@ async def test_error_of_a_pool_that_the_client_has_no_name_for_stays() -> None:
     async with httpx.AsyncClient(transport=memory_transport(connect)) as client:
         with pytest.raises(KeyError, match="mine"):
             await client.get("http://memory.test")
+
+
+@pytest.mark.parametrize("family", [httpx, httpx2])
+async def test_limits_of_the_client(autojump_clock: Clock, family: Any) -> None:
+    """A client in memory has the limits that it is given."""
+    plan = [Event("one"), Wait(10)]
+    async with memory_client(
+        plan, family=family, limits=family.Limits(max_connections=200), timeout=None
+    ) as (client, server):
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for _ in range(200):
+                nursery.start_soon(client.get, server.url)
+        assert trio.current_time() - start == 10

@@ -151,7 +151,9 @@ def _parse(file: FileIO, path: Path) -> dict[str, str]:
             for key, position in positions.items():
                 check_text(key=key, position=position)
             return positions
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
+    except LookupError as exc:
+        raise ValueError(f"{path} is no checkpoint file: it has no {exc}") from exc
+    except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise ValueError(f"{path} is no checkpoint file: {exc}") from exc
     raise ValueError(
         f"{path} is no checkpoint file of version {_VERSION}:"

@@ -291,7 +291,7 @@ def _add_recovery(parser: argparse.ArgumentParser) -> None:
     text = "go on behind this event ID"
     add("--last-event-id", metavar="ID", default="", help=text)
     text = (
-        "keep the ID of the last event that was printed in this file, and go on behind it; "
+        "keep the ID of the last event that was dealt with in this file, and go on behind it; "
         "it goes before --last-event-id"
     )
     add("--state", metavar="FILE", type=Path, help=text)

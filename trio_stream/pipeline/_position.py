@@ -82,7 +82,15 @@ class Position:
 
     def read(self, frame: Any) -> str | None:
         """The position of a frame; `None` if it has none."""
-        return None if self.cursor is None else self.cursor.position(frame, self.received)
+        if self.cursor is None:
+            return None
+        position = self.cursor.position(frame, self.received)
+        if not isinstance(position, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{type(self.cursor).__name__}.position returned {position!r}, "
+                "which is neither a str nor None"
+            )
+        return position
 
     def is_duplicate(self, position: str | None) -> bool:
         """Whether a frame of this position came on an earlier connection; counts it then."""

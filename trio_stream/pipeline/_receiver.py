@@ -339,6 +339,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         self._taken -= len(self._batch)
         self._batch = []
         if self._outcome is not None:
+            self._settle_acknowledged(self._outcome)
             return
         ending, kept = ending_of_exit(
             error,
@@ -352,6 +353,14 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             for item in rest:
                 self._fold(item)
         self._settle(ending, kept)
+
+    def _settle_acknowledged(self, outcome: StreamOutcome[R]) -> None:
+        """The last items may have been acknowledged after the end of the stream."""
+        acknowledged = self._session.position.acknowledged
+        if self._session.tracks and acknowledged != outcome.acknowledged_id:
+            self._outcome = attrs.evolve(outcome, acknowledged_id=acknowledged)
+            if isinstance(outcome.error, StreamError):
+                outcome.error.outcome = self._outcome
 
     def _end(self) -> NoReturn:
         """The consumer has come to the end of the items."""

@@ -28,12 +28,15 @@ Connect: TypeAlias = Callable[[], Awaitable[PipeEnd]]
 """Opens a connection, or raises `OSError`."""
 
 
-def memory_transport(connect: Connect, family: str | ModuleType = "httpx") -> Any:
+def memory_transport(
+    connect: Connect, family: str | ModuleType = "httpx", *, limits: Any = None
+) -> Any:
     """Make a transport whose connections are made by ``connect``, whatever the host is.
 
     Args:
         connect: Such as `MemoryServer.connect`.
         family: ``"httpx"`` or ``"httpx2"``, or the module itself.
+        limits: The ``Limits`` of its pool, of that family; default: those of the family.
 
     Returns:
         An ``AsyncBaseTransport`` of that family: the ``transport`` argument of its client.
@@ -41,12 +44,15 @@ def memory_transport(connect: Connect, family: str | ModuleType = "httpx") -> An
     http = library(family)
     # The client insists on its own abstract classes, and ours must serve two clients.
     kind = type("MemoryTransport", (_Transport, http.AsyncBaseTransport), {})
-    return kind(http, core(family), connect)
+    if limits is None:
+        limits = http.Limits(max_connections=100, max_keepalive_connections=20)
+    return kind(http, core(family), connect, limits)
 
 
 def new_client(connect: Connect, family: str | ModuleType, options: dict[str, Any]) -> Any:
     """Make an ``AsyncClient`` of the family over `memory_transport`."""
-    transport = memory_transport(connect, family)
+    # A client hands its limits to a transport that it makes; not to one that it is given.
+    transport = memory_transport(connect, family, limits=options.pop("limits", None))
     # Without trust_env, a proxy in the environment would go past the transport.
     return transport.http.AsyncClient(**{"transport": transport, "trust_env": False, **options})
 
@@ -54,12 +60,13 @@ def new_client(connect: Connect, family: str | ModuleType, options: dict[str, An
 class _Transport:
     """The transport, but for its base class."""
 
-    def __init__(self, http: Any, core: Any, connect: Connect) -> None:
+    def __init__(self, http: Any, core: Any, connect: Connect, limits: Any) -> None:
         self.http = http
         self._core = core
         self._pool = core.AsyncConnectionPool(
-            max_connections=100,
-            max_keepalive_connections=20,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
             network_backend=_Backend(core, connect),
         )
         self._body_type: Any = type("MemoryBody", (_Body, http.AsyncByteStream), {})

@@ -177,6 +177,8 @@ class _Take:
     def fail(self, error: BaseException) -> None:
         """Note an end by an exception."""
         name, text = type(error).__name__, " ".join(str(error).split())
+        if isinstance(error, trio.Cancelled):
+            text = ""  # it names tasks by their addresses, which are others in each run
         self.end(_end_by(error), f"{name}: {text}" if text else name)
 
     def exchange(self) -> Exchange:
