@@ -194,7 +194,8 @@ def open_stream(
             ``config.timeout``; a stream keeps its place while it waits to connect again.
 
     Cancellation: entering gives the request up; in the body the consumer is cancelled, and leaving
-    takes at most a second, the ``on_outcome`` hook two.
+    takes at most a second, saving a position two, the ``on_outcome`` hook two. Waits between
+    attempts are given up at once.
 
     Raises:
         StreamError: On entering: no response, a status of 400 or more (with its body), or a
@@ -243,12 +244,10 @@ def open_stream(
         request_factory=request_factory,
         tracks=reconnect in _RESUMING or checkpoints is not None,
     )
-    if checkpoints is not None and checkpoint_key is None and dialect is not None:
-        raise ValueError("give a checkpoint_key: the URL of a model names none of its answers")
-    if checkpoints is not None and checkpoint_key is None:
-        checkpoint_key = _key_of(url, params)
-    elif checkpoints is None and checkpoint_key is not None:
+    if checkpoints is None and checkpoint_key is not None:
         raise ValueError("there is a checkpoint_key, but there are no checkpoints")
+    if checkpoints is not None and checkpoint_key is None:
+        checkpoint_key = _key_of(url, params, of_message=dialect is not None)
     return Opening(
         order, client, grammar, config, keeping=(checkpoints, checkpoint_key or ""), limiter=limiter
     )
@@ -326,8 +325,10 @@ _SAFE = frozenset({"GET", "HEAD"})
 _BY_EVENT_ID = (LastEventID, type(None))
 
 
-def _key_of(url: object, params: object) -> str:
+def _key_of(url: object, params: object, *, of_message: bool) -> str:
     """The name of a stream among checkpoints: its URL, if that tells it from all others."""
+    if of_message:
+        raise ValueError("give a checkpoint_key: the URL of a model names none of its answers")
     parts = urlsplit(str(url))
     if not parts.netloc or parts.query or params:
         raise ValueError(
