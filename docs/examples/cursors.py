@@ -40,7 +40,7 @@ class Since(Cursor):
 
     def position(self, frame, previous):
         try:
-            return json.loads(frame.data)["seq"]
+            return str(json.loads(frame.data)["seq"])  # a position is a str
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -114,7 +114,7 @@ async def main():
         print([request.target for request in server.requests])
 
     print("-- follow_changes")
-    changes = [line({"seq": f"{n}-x", "id": f"P{n}"}) for n in (1, 2, 3)]
+    changes = [line({"seq": n, "id": f"P{n}"}) for n in (1, 2, 3)]
     async with memory_client([[LINES, *changes[:2], Reset()], [LINES, changes[2]]]) as (
         client,
         server,

@@ -1,3 +1,4 @@
+import httpx
 import trio
 from trio.testing import MockClock
 
@@ -42,17 +43,16 @@ async def with_a_fresh_token():
     async def changes(attempt):
         try:
             token = await new_token()
-        except OSError as error:  # ask again, as if the request had failed so
+        except httpx.HTTPError as error:  # ask again, as if the request had failed so
             raise StreamError("no token", error_type=StreamErrorType.CONNECTION_ERROR) from error
         return {"add_headers": {"Authorization": f"Bearer {token}"}}
 
-    async with memory_client([Busy(503), [Event("one")]]) as (client, server):
+    async with memory_client([Busy(503), ANSWER]) as (client, server):
+        request = openai.chat(
+            model="a-model", messages="Where is P1?", base_url=server.url, api_key="replaced"
+        )
         async with open_stream(
-            "GET",
-            server.url,
-            client=client,
-            reconnect="before_first_item",
-            request_factory=changes,
+            **request, client=client, reconnect="before_first_item", request_factory=changes
         ) as rx:
             await rx.result()
         print([request.headers["authorization"] for request in server.requests])
@@ -109,7 +109,7 @@ TOKENS = iter(["first", None, "second"])
 async def new_token():
     token = next(TOKENS)
     if token is None:
-        raise OSError("the server of the tokens is down")
+        raise httpx.ConnectError("the server of the tokens is down")
     return token
 
 

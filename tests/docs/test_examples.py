@@ -137,7 +137,9 @@ def default_of(field: attrs.Attribute[object]) -> str:
 # ---- the README ----------------------------------------------------------------------------------
 
 
-def test_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The Python blocks of the README run, one after the other, against a server of ours."""
     monkeypatch.chdir(tmp_path)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -148,6 +150,11 @@ def test_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for block in blocks:
             source = re.sub(r"https?://[\w.:-]+(?=[/\"'])", url, block)
             run_source(source, names)
+
+    # The feed is connected again after a good end of its body, and ends by 204.
+    assert capsys.readouterr().out.endswith("1 1\n2 2\n3 3\n")
+    assert FEED.asked[-2:] == [None, "3"]
+    assert '"3"' in Path("positions.json").read_text(encoding="utf-8")
 
 
 def run_source(source: str, names: dict[str, object]) -> None:
@@ -186,7 +193,9 @@ def answer(request: Request) -> Iterable[Step] | Step:
     if "messages" in request.path:
         return [Event(event, event=str(event["type"])) for event in MESSAGE]
     if "feed" in request.path:
-        return FEED.answer(request.headers.get("last-event-id"))
+        position = request.headers.get("last-event-id")
+        FEED.asked.append(position)
+        return FEED.answer(position)
     if "nowhere" in request.path:
         return Head(404)
     return [SCANNED, DELIVERED]
