@@ -264,3 +264,25 @@ async def test_what_is_on_its_way_cannot_be_taken_back(
     await wait_all_tasks_blocked()
     assert taken == [[1]]
     assert link.take_back() == []
+
+
+async def test_what_came_behind_it_cannot_be_taken_back_either(
+    link: Link[int], nursery: trio.Nursery
+) -> None:
+    """A batch behind one that is on its way belongs to the same stream of items."""
+    taken: list[list[int]] = []
+
+    @nursery.start_soon
+    async def _() -> None:
+        taken.extend(await take_all(link))
+
+    await wait_all_tasks_blocked()
+    assert link.send_nowait([1], 1)
+    link._newest = None  # as when a sender that waited has got it in
+    assert link.send_nowait([2], 1)
+    assert link.take_back() is None
+    await wait_all_tasks_blocked()
+    assert taken == []
+    link.close_send()
+    await wait_all_tasks_blocked()
+    assert taken == [[1], [2]]

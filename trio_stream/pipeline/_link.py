@@ -57,6 +57,9 @@ class Link(Generic[T]):
         self._newest: Batch[T] | None = None
         self._waiting: Batch[T] | None = None
         self._last_taken: Batch[T] | None = None
+        # How many batches have got into the channel, less those that the receiver has come to run
+        # with: in the channel, or on their way out of it.
+        self._under_way = 0
         self.is_empty = True
         self.is_awaited = False
         self.fault: Exception | None = None
@@ -84,6 +87,7 @@ class Link(Generic[T]):
             else:
                 self._waiting.items += items
             raise
+        self._under_way += 1
         self._newest = batch
         self.is_empty = self.is_awaited = False
         return True
@@ -100,6 +104,7 @@ class Link(Generic[T]):
             return
         batch = self._waiting = Batch(items, weight)
         await self._send.send(batch)
+        self._under_way += 1
         self._waiting = None
         if self._last_taken is not batch:
             self._newest = batch
@@ -133,16 +138,19 @@ class Link(Generic[T]):
     def take_back(self) -> list[T] | None:
         """Take back everything that was sent, when the sender does not wait.
 
-        Returns `None` if the receiver has been given it and has not come to run yet: what is in
-        flight cannot be stopped.
+        Returns `None`, and takes nothing, if the receiver has been given some of it and has not
+        come to run yet: what is in flight cannot be stopped.
         """
+        if self._under_way > self._send.statistics().current_buffer_used:
+            return None
         try:
             return self.take_nowait().items
         except trio.WouldBlock:
-            return None if self._newest is not None else []
+            return []
 
     def _taken(self, batch: Batch[T]) -> Batch[T]:
         self._last_taken = batch
+        self._under_way -= 1
         if self._newest is batch:  # a newer one may be in the channel already
             self._newest = None
         self.is_empty = self._newest is None and self._waiting is None
