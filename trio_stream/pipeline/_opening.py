@@ -187,11 +187,13 @@ class Opening(Generic[T, R]):
         disconnect_error: Exception | None = None,
     ) -> None:
         """Close what is ours, tell the world, and let out what callbacks have raised."""
-        if self._own_client is not None:
-            with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
-                await self._own_client.aclose()
-        if self._limiter is not None and self._host is not None:
-            self._limiter.release(self._host)
+        try:
+            if self._own_client is not None:
+                with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
+                    await self._own_client.aclose()
+        finally:
+            if self._limiter is not None and self._host is not None:
+                self._limiter.release(self._host)
         save_error = await self._save(forget=outcome.is_complete and self._grammar.is_dialect)
         outcome_error = await self._tell(outcome)
         leaving = error
