@@ -1,20 +1,8 @@
-"""`StreamLimiter`: how many streams may be open at once, shared by all that are given it.
-
-Theory of operation
--------------------
-
-Slots are counted, in all and by host. Who finds none free stands in the queue of its host, with a
-number. This holds whenever nobody runs: no stream waits that could have a slot. So a stream that
-comes may take what is free without passing anybody by, and a release has exactly one candidate at
-most: the lowest number among the heads of the queues of hosts that are not full. It is given the
-slot there and then, in the task that releases, and cannot be cancelled any more when it wakes up
-to find that it has it. So no slot is ever on its way, where it could be lost.
-"""
+"""`StreamLimiter`: how many streams may be open at once, shared by all that are given it."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -24,6 +12,7 @@ import attrs
 import trio
 
 from ..errors import LimitExceededError
+from ..slots import Slots
 
 __all__ = ["HostStatistics", "LimiterStatistics", "StreamLimiter"]
 
@@ -90,16 +79,9 @@ class StreamLimiter:
         ):
             if value is not None and not value >= least:  # the negation also refuses NaN
                 raise ValueError(f"{name} must be at least {least}, got {value!r}")
-        self._max_streams = max_streams
-        self._per_host = per_host
+        self._slots = Slots(max_streams, per_host)
         self._max_waiting = max_waiting
         self._max_wait = max_wait
-        self._in_use = 0
-        self._in_use_by_host: dict[str, int] = {}
-        self._waiting = 0
-        # By host: who waits, by number. Not a dict, whose first key is far away after many others.
-        self._queues: dict[str, OrderedDict[int, trio.lowlevel.Task]] = {}
-        self._next_number = 0
 
     def slot(self, host: str = "") -> AbstractAsyncContextManager[None]:
         """A slot for the length of an ``async with`` block: `acquire`, and `release`."""
@@ -119,18 +101,17 @@ class StreamLimiter:
                 the argument that says so.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._has_room(host):
-            self._take(host)
+        if self._slots.take_nowait(host):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        if self._max_waiting is not None and self._waiting >= self._max_waiting:
+        if self._max_waiting is not None and self._slots.waiting >= self._max_waiting:
             raise LimitExceededError(
                 f"no slot is free{_of(host)}, and max_waiting={self._max_waiting} wait already",
                 limit="max_waiting",
             )
         wait = math.inf if self._max_wait is None else self._max_wait
         with trio.move_on_after(wait) as scope:
-            await self._wait(host)
+            await self._slots.wait(host)
         if scope.cancelled_caught:
             raise LimitExceededError(
                 f"no slot was free{_of(host)} within max_wait={self._max_wait} s", limit="max_wait"
@@ -143,66 +124,21 @@ class StreamLimiter:
         Raises:
             RuntimeError: There is none to give back.
         """
-        count = self._in_use_by_host.get(host, 0)
-        if count == 0:
+        if host not in self._slots.in_use_by_host:
             raise RuntimeError(f"no slot{_of(host)} is in use")
-        if count == 1:
-            del self._in_use_by_host[host]
-        else:
-            self._in_use_by_host[host] = count - 1
-        self._in_use -= 1
-        heads = [(next(iter(queue)), name) for name, queue in self._queues.items()]
-        open_heads = [(number, name) for number, name in heads if self._has_room(name)]
-        if open_heads:
-            number, name = min(open_heads)
-            task = self._leave_queue(name, number)
-            self._take(name)
-            trio.lowlevel.reschedule(task)
+        self._slots.release(host)
 
     def statistics(self) -> LimiterStatistics:
         """How many streams there are, and how many would be."""
+        in_use, waiting = self._slots.in_use_by_host, self._slots.waiting_by_host()
         return LimiterStatistics(
-            in_use=self._in_use,
-            waiting=self._waiting,
+            in_use=self._slots.in_use,
+            waiting=self._slots.waiting,
             hosts={
-                host: HostStatistics(
-                    in_use=self._in_use_by_host.get(host, 0),
-                    waiting=len(self._queues.get(host, ())),
-                )
-                for host in {**self._in_use_by_host, **self._queues}
+                host: HostStatistics(in_use.get(host, 0), waiting.get(host, 0))
+                for host in {**in_use, **waiting}
             },
         )
-
-    def _has_room(self, host: str) -> bool:
-        if self._in_use >= self._max_streams:
-            return False
-        return self._per_host is None or self._in_use_by_host.get(host, 0) < self._per_host
-
-    def _take(self, host: str) -> None:
-        self._in_use += 1
-        self._in_use_by_host[host] = self._in_use_by_host.get(host, 0) + 1
-
-    async def _wait(self, host: str) -> None:
-        """Stand in the queue until a release has given us a slot."""
-        number = self._next_number
-        self._next_number += 1
-        self._waiting += 1
-        queue = self._queues.setdefault(host, OrderedDict())
-        queue[number] = trio.lowlevel.current_task()
-
-        def give_up(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
-            self._leave_queue(host, number)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(give_up)
-
-    def _leave_queue(self, host: str, number: int) -> trio.lowlevel.Task:
-        queue = self._queues[host]
-        task = queue.pop(number)
-        if not queue:
-            del self._queues[host]
-        self._waiting -= 1
-        return task
 
 
 @final
