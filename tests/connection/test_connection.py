@@ -437,7 +437,7 @@ async def test_closing_over_tls(world: World) -> None:
     async with (
         assert_no_leaks(),
         serve_tls([Send(b"one"), Stall()]) as server,
-        world.family.AsyncClient(trust_env=False, verify=contexts()[1]) as client,
+        world.new_client(verify=contexts()[1]) as client,
     ):
         connection = await connection_to(client, server.url)
         assert await connection.receive_some() == b"one"

@@ -230,8 +230,8 @@ async def test_certificate_that_nobody_trusts(world: World) -> None:
     async with (
         assert_no_leaks(),
         serve_tls(HELLO) as server,
-        world.family.AsyncClient(trust_env=False, verify=verify) as client,
-        world.family.AsyncClient(trust_env=False, verify=contexts()[1]) as trusting,
+        world.new_client(verify=verify) as client,
+        world.new_client(verify=contexts()[1]) as trusting,
     ):
         error = await fail(client, server.url)
         assert error.error_type is Type.CONNECTION_ERROR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 from collections.abc import Generator
 from importlib import import_module
 from operator import attrgetter
@@ -24,6 +25,7 @@ from trio_stream.errors import StreamError, StreamStatusError, StreamTimeoutErro
 from trio_stream.outcome import Ending
 from trio_stream.pipeline import open_stream
 from trio_stream.testing import Head, Request, Send, Stall, Truncate, assert_no_leaks, serve
+from trio_stream.transport import TrioTransport
 
 in_memory = pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))
 families = pytest.mark.parametrize("family", [httpx, httpx2], ids=attrgetter("__name__"))
@@ -72,16 +74,43 @@ async def test_synchronous_client(family: Any) -> None:
 
 
 async def test_own_client_is_httpx2_s_if_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An own client is of the newer library, else of httpx; its certificates are loaded once."""
-    first, second = own_client(), own_client()
-    assert isinstance(first, httpx2.AsyncClient)
-    contexts = [client._transport._pool._ssl_context for client in (first, second)]  # type: ignore[union-attr]
-    assert contexts[0] is contexts[1]
+    """An own client is of the newer library, else of httpx."""
+    async with own_client() as first:
+        assert isinstance(first, httpx2.AsyncClient)
     monkeypatch.setattr(family_module, "_preferred", lambda: httpx)
-    third = own_client()
-    assert isinstance(third, httpx.AsyncClient)
-    for client in (first, second, third):
-        await client.aclose()
+    async with own_client() as second:
+        assert isinstance(second, httpx.AsyncClient)
+
+
+async def test_own_client_has_our_transport() -> None:
+    """Where httptools is installed, an own client sends its requests over our transport."""
+    async with own_client() as client:
+        assert isinstance(client._transport, TrioTransport)
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
+async def test_own_client_and_a_proxy_of_another_kind(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A proxy that our transport does not speak to is left to that of the library."""
+    monkeypatch.setenv(name, "https://proxy.test:3128")
+    async with own_client() as client:
+        assert not isinstance(client._transport, TrioTransport)
+        assert client._mounts
+
+
+async def test_own_client_without_httptools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, an own client is as the library makes it; certificates are loaded once."""
+    found = importlib.util.find_spec
+    hidden = lambda name: None if name == "httptools" else found(name)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
+    clients = [own_client(), own_client()]
+    first, second = (client._transport._pool._ssl_context for client in clients)  # type: ignore[union-attr]
+    assert first is second
+    async with serve(HELLO) as server:
+        for client in clients:
+            assert await ask(client, server.url) == ["hello"]
+            await client.aclose()
 
 
 @pytest.mark.parametrize("family_name", FAMILIES)

@@ -15,7 +15,7 @@ Leaks
 * httpx hands a body out through half a dozen nested async generators and does not close the inner
   ones when the outer one is closed. `Connection.aclose` resumes them in a scope that is already
   cancelled: what they have buffered comes out, then the cancellation unwinds them all from the
-  innermost read.
+  innermost read. The body of our own transport (`TrioTransport`) has no generators.
 * A request that is given up leaves the generators behind that its body was read through
   (`RequestBody`).
 """
@@ -44,6 +44,9 @@ from ._response import StreamResponse
 
 __all__ = ["Connection", "connect", "refuse"]
 
+# The extension of a response that holds the body as a `TrioTransport` reads it.
+_BODY = "trio_stream.body"
+
 # How long closing may take. The sockets close at once; this bounds what a client's own transport
 # may do.
 _CLOSE_TIME = 1.0
@@ -65,15 +68,31 @@ class Connection:
         bytes_received: How many bytes of body have come, as sent.
     """
 
+    __slots__ = (
+        "response",
+        "bytes_received",
+        "_body",
+        "_chunk_size",
+        "_chunks",
+        "_decompressor",
+        "_family",
+        "_is_read",
+        "_pieces",
+        "_response",
+    )
+
     def __init__(self, response: Any, family: ModuleType, chunk_size: int) -> None:
-        self._response = response
         self._family = family
         self._chunk_size = chunk_size
         # A transport without a network, or a hook of the client, may have read the body before. It
         # has been decoded then.
         self._is_read = response.is_stream_consumed
+        self._body = None if self._is_read else _body_of(response)
+        # All that is left to do with the response if there is a body of our own is to forget it: a
+        # tenth of the memory that a stream takes.
+        self._response: Any = response if self._body is None else None
         # The stream itself is what `aiter_raw` would iterate over, with one generator less.
-        chunks = response.aiter_bytes() if self._is_read else response.stream
+        chunks = response.aiter_bytes() if self._is_read else self._body or response.stream
         self._chunks: AsyncIterator[bytes] = chunks.__aiter__()
         self._pieces: Iterator[bytes] = iter(())
         self._decompressor: Decompressor | None = None
@@ -139,26 +158,33 @@ class Connection:
 
         Cancellation: shielded, for at most one second.
         """
+        if self._body is not None:
+            self._body.close()
+            return
         with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
-            try:
-                with trio.CancelScope() as unwind:
-                    unwind.cancel()
-                    for count in range(1, _MAX_DRAINED):
-                        await self._chunks.__anext__()
-                        if count % _DRAINED_AT_ONCE == 0:
-                            await trio.lowlevel.cancel_shielded_checkpoint()
-            except Exception:  # noqa: BLE001 (the end, or whatever broke the body: it has been reported)
-                pass
-            try:
-                chunks: Any = self._chunks
-                if inspect.isasyncgen(chunks):  # a body without a checkpoint or an end
-                    await chunks.aclose()
-            except Exception:  # noqa: BLE001 (see above)
-                pass
+            await self._unwind()
             try:
                 await self._response.aclose()
             except Exception:  # noqa: BLE001 (nobody can do anything about a close that fails)
                 pass
+
+    async def _unwind(self) -> None:
+        """Unwind the generators of the HTTP library: see "Leaks"."""
+        try:
+            with trio.CancelScope() as unwind:
+                unwind.cancel()
+                for count in range(1, _MAX_DRAINED):
+                    await self._chunks.__anext__()
+                    if count % _DRAINED_AT_ONCE == 0:
+                        await trio.lowlevel.cancel_shielded_checkpoint()
+        except Exception:  # noqa: BLE001 (the end, or whatever broke the body: it has been reported)
+            pass
+        try:
+            chunks: Any = self._chunks
+            if inspect.isasyncgen(chunks):  # a body without a checkpoint or an end
+                await chunks.aclose()
+        except Exception:  # noqa: BLE001 (see above)
+            pass
 
 
 async def connect(
@@ -250,6 +276,17 @@ async def refuse(connection: Connection, why: str, *, deadline: float = math.inf
     finally:
         await connection.aclose()
     return not_a_stream(connection.response, why, body)
+
+
+def _body_of(response: Any) -> Any:
+    """The body that a `TrioTransport` made: no generators, and closed without waiting.
+
+    `None` if there is none, or if others want to see what is read of it: a transport around ours
+    may have put a stream of its own around the body.
+    """
+    body = response.extensions.get(_BODY)
+    stream = response.stream
+    return body if body is not None and body in (stream, getattr(stream, "_stream", None)) else None
 
 
 def _cut(chunk: bytes, size: int) -> Iterator[bytes]:

@@ -12,12 +12,14 @@ import importlib.util
 import ssl
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 
 if TYPE_CHECKING:
     import httpx2
+
+    from ..transport import TrioTransport
 
 __all__ = ["AsyncClient", "family_of", "own_client"]
 
@@ -40,12 +42,31 @@ def family_of(client: AsyncClient) -> ModuleType:
 
 
 def own_client() -> AsyncClient:
-    """A client for one stream: httpx2's where it is installed, else httpx's."""
+    """A client for one stream: httpx2's where it is installed, else httpx's.
+
+    Over our own transport where it can be had: httptools is installed, and the environment names
+    no proxy of a kind that only the library's own transport speaks to.
+    """
     family = _preferred()
-    client: AsyncClient = family.AsyncClient(
-        verify=_ssl_context(family), follow_redirects=True, timeout=None
-    )
+    options: dict[str, Any] = {"follow_redirects": True, "timeout": None}
+    transport = _own_transport()
+    if transport is None:
+        options["verify"] = _ssl_context(family)
+    else:
+        options["transport"] = transport
+    client: AsyncClient = family.AsyncClient(**options)
     return client
+
+
+def _own_transport() -> TrioTransport | None:
+    if importlib.util.find_spec("httptools") is None:
+        return None
+    from ..transport import TrioTransport  # noqa: PLC0415 - not everybody has it
+
+    try:
+        return TrioTransport()
+    except ValueError:  # a proxy of another kind
+        return None
 
 
 @functools.cache
