@@ -35,6 +35,7 @@ class Side(Enum):
         (Sequence[int], [1], [1]),
         (MutableSequence[int], [1], [1]),
         (tuple, [1, "a"], (1, "a")),
+        (typing.Tuple, [1, "a"], (1, "a")),  # noqa: UP006
         (tuple[int, ...], [1, 2], (1, 2)),
         (tuple[int, str], [1, "a"], (1, "a")),
         (tuple[()], [], ()),

@@ -459,6 +459,18 @@ def test_the_class_of_json_objects_is_not_kept() -> None:
     assert made == {"title": "Up"}
 
 
+def test_the_keys_of_a_typed_dict_stay_in_order() -> None:
+    """The keys of a TypedDict stand in the order of the payload, as in any other dict."""
+    made: Mapping[str, object] = read(Slice[int], {"more": 1, "unknown": 2, "items": []})
+
+    assert list(made) == ["more", "items"]
+    assert list(read(Sequel, {"rating": 1, "part": 2, "title": "Up"})) == [
+        "rating",
+        "part",
+        "title",
+    ]
+
+
 @attrs.define
 class HasBytes:
     data: bytes

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import typing
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from collections.abc import Set as AbstractSet
 from types import NoneType
@@ -43,6 +44,7 @@ _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
     tuple: tuple,
 }
 _MAPPINGS = (dict, Mapping, MutableMapping)
+_ANY_TUPLES = (tuple, typing.Tuple)  # noqa: UP006 - to be told from `tuple[()]`
 
 # Type checkers know only half of their types.
 _cols: Any = cols
@@ -98,7 +100,7 @@ class _Checking(Converter):
             return union_hook(type_, self.get_structure_hook)
         if is_record(type_):
             return self._make_record(type_)
-        if origin is tuple and type_ is not tuple and arguments[1:] != (...,):
+        if origin is tuple and type_ not in _ANY_TUPLES and arguments[1:] != (...,):
             return self._make_tuple(arguments, name_of(type_))
         if origin in _ARRAYS:
             return self._make_array(_ARRAYS[origin], name_of(origin), *arguments[:1])
@@ -132,7 +134,9 @@ class _Checking(Converter):
             record = _typed_dict(record.__name__, spelled_out)
         hook: Hook = _typeddicts.make_dict_structure_fn(record, self, _cattrs_use_linecache=False)
         # It would keep the keys that it does not know.
-        return lambda value, _: hook({key: value[key] for key in fields if key in value}, None)
+        return lambda value, _: hook(
+            {key: each for key, each in value.items() if key in fields}, None
+        )
 
     def _make_array(self, make: Callable[[list[Any]], Any], name: str, element: Any = Any) -> Hook:
         array_of: Any = list

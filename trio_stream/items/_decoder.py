@@ -162,7 +162,8 @@ def item_decoder(item: Any, *, on_bad_item: OnBadItem = "raise") -> ItemDecoder[
             * a type: each payload is JSON for it. An attrs class (its aliases are the keys),
               dataclass, TypedDict, enum, `Literal`, union, ``list``, ``tuple``, ``set`` or
               ``dict`` of such, ``str``, ``int``, ``float``, ``bool``, ``None``, `datetime`,
-              `date`, `time`, `UUID`, `Decimal` or `Any`. Nothing is coerced;
+              `date`, `time`, `UUID`, `Decimal` or `Any`. Nothing is coerced. Where msgspec is
+              installed it reads the types that it reads alike, with the same items and errors;
             * any other callable: it is given each payload as UTF-8 bytes and returns the item
               (``msgspec.json.Decoder(T).decode``, ``Model.model_validate_json``);
             * a mapping from the names of events to types and callables. An event of another name

@@ -10,10 +10,11 @@ from typing import Any, NoReturn, TypeAlias, TypeVar, get_origin
 
 from ._converter import hook_of
 from ._misfit import MisfitError, first_fault
+from ._native import SURELY_NO_HUGE_INT, Decode, decode_of, may_hold_huge_int
 from ._scalars import Hook
 from ._types import unwrapped
 
-__all__ = ["Read", "reader_of"]
+__all__ = ["Read", "json_reader", "reader_of"]
 
 Read: TypeAlias = Callable[[Any], Any]
 """From a frame to an item. Raises `MisfitError`, or any other `Exception`."""
@@ -29,7 +30,8 @@ def reader_of(item: Any) -> Read:
         TypeError: It is neither, or JSON cannot be read into it.
     """
     if _is_type(item):
-        return _json_reader(hook_of(item))
+        read, decode = json_reader(hook_of(item)), decode_of(item)
+        return read if decode is None else _native_reader(decode, read)
     if not callable(item):
         raise TypeError(f"item must be a type or a function from bytes to an item, got {item!r}")
     if inspect.iscoroutinefunction(item):
@@ -52,7 +54,8 @@ def _refuse_constant(name: str) -> NoReturn:
 _JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
-def _json_reader(hook: Hook) -> Read:
+def json_reader(hook: Hook) -> Read:
+    """Make the reader of a type that has this hook."""
     # `json.loads` looks for white space with two regular expressions; a payload rarely has any.
     raw_decode = _JSON.raw_decode
 
@@ -66,6 +69,22 @@ def _json_reader(hook: Hook) -> Read:
             if end != len(text):
                 value = _load(text)
         return hook(value, None)
+
+    return read
+
+
+def _native_reader(decode: Decode, judge: Read) -> Read:
+    def read(frame: Any) -> Any:
+        text = frame.data
+        # Not bytes: `decode` would take them, too.
+        if text.__class__ is str and (
+            len(text) <= SURELY_NO_HUGE_INT or not may_hold_huge_int(text)
+        ):
+            try:
+                return decode(text)
+            except Exception:  # noqa: BLE001 - whatever it has against it
+                pass
+        return judge(frame)
 
     return read
 
