@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
+from typing import Any
 
 import pytest
 
 from trio_stream import dialects
-from trio_stream.dialects import AnthropicMessages, Completion, MessageDialect, MessageItem
+from trio_stream.dialects import (
+    AnthropicMessages,
+    Completion,
+    MessageDialect,
+    MessageItem,
+    OpenAIChat,
+    _json,
+)
 from trio_stream.errors import BadItemError, InBandError, StreamTruncatedError
 from trio_stream.framing import Comment, ServerSentEvent, UnframedText
 
@@ -89,3 +98,38 @@ def test_comments_say_nothing() -> None:
     AnthropicMessages().decoder().decode([Comment("ping")], items)
 
     assert items == []
+
+
+DEEP_CHUNKS = [
+    {"choices": [{"index": "@"}]},
+    {"choices": [{"delta": {"reasoning_details": [{"text": "a", "type": "@"}]}}]},
+    {"choices": [{"delta": {"tool_calls": [{"id": "a", "function": {"arguments": "@"}}]}}]},
+    {"choices": [{"delta": {"new": "@"}}], "new": "@", "usage": {"new": "@"}},
+]
+
+
+def can_read(opening: str) -> bool:
+    """Whether so many brackets are not too deep to be parsed from here."""
+    try:
+        _json.parse_json(opening + "]" * len(opening))
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("decode_fast", [_json._decode_fast, None], ids=["installed", "json"])
+def test_deep_nesting_is_read_or_refused(decode_fast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is just not too deep to be parsed may be too deep to be compared: a bad item, too."""
+    monkeypatch.setattr(_json, "_decode_fast", decode_fast)
+    readable = bisect_left(range(100_000), True, key=lambda depth: not can_read("[" * depth))
+    refused = 0
+    for chunk in DEEP_CHUNKS:
+        for depth in range(readable - 30, readable + 3):
+            text = json.dumps(chunk).replace('"@"', "[" * depth + "]" * depth)
+            frame = ServerSentEvent(data=text)
+            try:
+                OpenAIChat().decoder().decode([frame, frame], [])
+            except BadItemError as error:
+                refused += "nested too deeply" in str(error)
+
+    assert 0 < refused < 33 * len(DEEP_CHUNKS)

@@ -7,7 +7,7 @@ object that does not have the shape it should have.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Stop",
+    "UsualDelta",
     "open_block",
     "read_delta",
     "read_error",
@@ -56,6 +57,7 @@ __all__ = [
     "read_start",
     "read_successor",
     "read_usage",
+    "usual_delta",
 ]
 
 _STOP_REASONS: Final[Mapping[str, StopReason]] = {
@@ -170,6 +172,26 @@ def read_successor(block: JsonObject, path: str) -> str | None:
         return None
     successor = get_optional_object(block, "to", path) or {}
     return get_optional_string(successor, "model", f"{path}.to")
+
+
+UsualDelta: TypeAlias = tuple[str, str, Callable[[int, str], BlockDelta], Callable[[str], None]]
+"""The deltas that add text to an open part: their type, the field that holds the text, the item
+that they become, and the method of the part that takes the text."""
+
+
+def usual_delta(part: OpenPart) -> UsualDelta | None:
+    """Return how the deltas are read that add text to an open part, if it takes text."""
+    match part:
+        case OpenText():
+            kind = "text_delta"
+        case OpenThinking():
+            kind = "thinking_delta"
+        case OpenToolCall():
+            kind = "input_json_delta"
+        case _:
+            return None
+    make, field = _DELTAS[kind]
+    return kind, field, make, part.grow
 
 
 def read_delta(delta: JsonObject, place: int, part: OpenPart) -> BlockDelta | None:

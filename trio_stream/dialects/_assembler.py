@@ -74,8 +74,10 @@ class MessageAssembler:
     def fold(self, item: MessageItem, /) -> None:
         """Take the next item into the message. Never raises: what has no place is passed over."""
         match item:
-            case TextDelta() | ToolInputDelta() | ThinkingDelta():
-                self._grow(item)
+            case TextDelta() | ToolInputDelta() | ThinkingDelta():  # nearly every item
+                part = self._open.get(item.index)
+                if part is not None:
+                    part.add(item)
             case BlockStarted():
                 self._open[item.index] = open_part(item.part)
                 self._parts[item.index] = item.choice, item.part
@@ -137,7 +139,10 @@ class MessageAssembler:
         self._finished = False
 
     def _answer(self, choice: int) -> _Answer:
-        return self._answers.setdefault(choice, _Answer())
+        answer = self._answers.get(choice)
+        if answer is None:
+            answer = self._answers[choice] = _Answer()
+        return answer
 
     def _grow(self, delta: BlockDelta) -> None:
         part = self._open.get(delta.index)

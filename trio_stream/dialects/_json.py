@@ -8,7 +8,15 @@ into a `BadItemError`.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
+
+try:
+    import msgspec
+except ImportError:  # everything works without it, only slower
+    _decode_fast: Callable[[str | bytes], Any] | None = None
+else:
+    _decode_fast = msgspec.json.Decoder().decode
 
 __all__ = [
     "Json",
@@ -57,12 +65,23 @@ _strict_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _decode_prefix = _decoder.raw_decode
 
 
+# What msgspec accepts, it decodes to what `json.loads` makes of it: tests/dialects/test_json.py
+# looks for differences. (It has no Python frames of its own, so the stack lasts for two levels
+# more.) But it refuses more: ``NaN``, numbers out of the range of a double, halves of surrogate
+# pairs. So what it refuses is read once more, by the standard library, which has the last word.
+
+
 def parse_json(text: str) -> Json:
     """Decode a frame's data, which may hold ``NaN`` and its like, as `json.loads` has it.
 
     Raises:
         ValueError: It is not JSON, or nested too deeply to be read.
     """
+    if _decode_fast is not None:
+        try:
+            return _decode_fast(text)
+        except (ValueError, RecursionError):
+            pass
     # `decode` is `raw_decode` between two searches for white space, and those cost as much again.
     # Hardly anybody sends white space around an object.
     try:
@@ -81,6 +100,13 @@ def parse_strict_json(text: str) -> Json:
     Raises:
         ValueError: It is not JSON, or nested too deeply to be read.
     """
+    if _decode_fast is not None:
+        try:
+            # The bytes are thrown away. Given the text, msgspec would leave a copy of them in it
+            # if it is not ASCII, for as long as the call that the text belongs to is kept.
+            return _decode_fast(text.encode())
+        except (ValueError, RecursionError):
+            pass
     try:
         return _strict_decoder.decode(text)
     except RecursionError:
@@ -153,17 +179,26 @@ def get_object(source: JsonObject, key: str, path: str) -> JsonObject:
 
 def get_optional_string(source: JsonObject, key: str, path: str) -> str | None:
     """Take a string, if there is one."""
-    return None if source.get(key) is None else get_string(source, key, path)
+    value: str | None = source.get(key)
+    if value is None or type(value) is str:
+        return value
+    raise _misfit("a string", value, key, path)
 
 
 def get_optional_int(source: JsonObject, key: str, path: str) -> int | None:
     """Take an integer, if there is one."""
-    return None if source.get(key) is None else get_int(source, key, path)
+    value: int | None = source.get(key)
+    if value is None or type(value) is int:
+        return value
+    raise _misfit("an integer", value, key, path)
 
 
 def get_optional_object(source: JsonObject, key: str, path: str) -> JsonObject | None:
     """Take an object, if there is one."""
-    return None if source.get(key) is None else get_object(source, key, path)
+    value: JsonObject | None = source.get(key)
+    if value is None or type(value) is dict:
+        return value
+    raise _misfit("an object", value, key, path)
 
 
 def get_optional_list(source: JsonObject, key: str, path: str) -> list[Json] | None:

@@ -114,6 +114,9 @@ class MessageDecoder(ABC, Generic[F]):
                 self._read(frame, out)
             except Misfit as misfit:
                 raise _bad_item(misfit, frame) from misfit.__cause__
+            except RecursionError:
+                # It was just not too deep to be parsed, but to be compared or shown.
+                raise _bad_item(Misfit("$", "nested too deeply"), frame) from None
 
     @abstractmethod
     def close(self) -> None:

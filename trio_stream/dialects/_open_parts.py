@@ -106,13 +106,18 @@ class _Pieces:
 
 
 class OpenText(OpenPart):
-    """A `TextPart` that grows."""
+    """A `TextPart` that grows.
 
-    __slots__ = ("_citations", "_start", "_text")
+    Attributes:
+        grow: Takes more text, as `add` does with a `TextDelta`.
+    """
+
+    __slots__ = ("_citations", "_start", "_text", "grow")
 
     def __init__(self, start: TextPart) -> None:
         self._start = start
         self._text = _Pieces(start.text)
+        self.grow = self._text.add
         self._citations = list(start.citations)
 
     def add(self, delta: BlockDelta) -> bool:
@@ -190,13 +195,18 @@ class OpenMedia(OpenPart):
 
 
 class OpenThinking(OpenPart):
-    """A `ThinkingPart` that grows."""
+    """A `ThinkingPart` that grows.
 
-    __slots__ = ("_signature", "_start", "_text")
+    Attributes:
+        grow: Takes more text, as `add` does with a `ThinkingDelta`.
+    """
+
+    __slots__ = ("_signature", "_start", "_text", "grow")
 
     def __init__(self, start: ThinkingPart) -> None:
         self._start = start
         self._text = _Pieces(start.text)
+        self.grow = self._text.add
         self._signature = start.signature
 
     def add(self, delta: BlockDelta) -> bool:
@@ -225,13 +235,17 @@ class OpenToolCall(OpenPart):
         start: What is known of it.
         given: The arguments where the provider sends them as a value and not as text; they count
             if no text comes.
+
+    Attributes:
+        grow: Takes more of the text of the arguments, as `add` does with a `ToolInputDelta`.
     """
 
-    __slots__ = ("_arguments", "_given", "_preview", "_start")
+    __slots__ = ("_arguments", "_given", "_preview", "_start", "grow")
 
     def __init__(self, start: IncompleteToolCall, given: Json = None) -> None:
         self._start = start
         self._arguments = _Pieces(start.arguments)
+        self.grow = self._arguments.add
         self._given = given
         self._preview: _Preview | None = None
 

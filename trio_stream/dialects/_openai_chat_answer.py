@@ -95,6 +95,7 @@ class Answer:
         "_part",
         "_place",
         "_start_part",
+        "_text",
         "aside",
         "gathered",
         "index",
@@ -112,10 +113,12 @@ class Answer:
         self.unknown_parts = 0
         self._start_part = start_part
         # The open block, if there is one that is no call: its kind, its place in the message, the
-        # part that it becomes, and what else belongs into the part's `raw`.
+        # part that it becomes (and the same once more if it is text), and what else belongs into
+        # the part's `raw`.
         self._kind = ""
         self._place = -1
-        self._part: OpenPart = WholePart(TextPart())
+        self._text = OpenText(TextPart())
+        self._part: OpenPart = self._text
         self._details = Details()
         self._more: JsonObject = {}
         self._calls = Calls()
@@ -148,10 +151,6 @@ class Answer:
 
     def read(self, delta: JsonObject, path: str, out: list[MessageItem]) -> None:
         """Append the items of one delta."""
-        content = delta.get("content")
-        if content and len(delta) == 1 and type(content) is str:
-            self.add_text(content, out)  # what most deltas are
-            return
         fields = [field for field, value in delta.items() if value and field != "role"]
         if len(fields) > 1:
             fields.sort(key=_place_of)
@@ -165,13 +164,31 @@ class Answer:
                 previous = reader
                 reader(self, delta, path, out)
 
+    def read_usual(self, delta: JsonObject, out: list[MessageItem]) -> bool:
+        """Take what most deltas are, a piece of text or of the arguments of a call, if it is one.
+
+        About these there is nothing to decide.
+        """
+        if len(delta) > 1:
+            return False
+        content: Json = delta.get("content")
+        if type(content) is str and content:
+            self.add_text(content, out)
+            return True
+        calls: list[JsonObject] | None = delta.get("tool_calls")
+        if type(calls) is list and len(calls) == 1 and type(calls[0]) is dict:
+            item = self._calls.grow(calls[0])
+            if item is not None:
+                out.append(item)
+                return True
+        return False
+
     def add_text(self, text: str, out: list[MessageItem]) -> None:
         """Append the items of more text."""
         if self._kind != "text":
-            self._begin("text", OpenText(TextPart(finished=False)), out)
-        item = TextDelta(self._place, text)
-        self._part.add(item)
-        out.append(item)
+            self._begin_text(out)
+        self._text.grow(text)
+        out.append(TextDelta(self._place, text))
 
     def settle(self, out: list[MessageItem], *, cut: bool) -> None:
         """End all blocks.
@@ -265,7 +282,7 @@ class Answer:
 
     def _cite(self, citation: Json, out: list[MessageItem]) -> None:
         if self._kind != "text":
-            self._begin("text", OpenText(TextPart(finished=False)), out)
+            self._begin_text(out)
         self._grow(CitationDelta(self._place, citation), out)
 
     def _add_thought(self, text: str, raw: JsonObject, out: list[MessageItem]) -> None:
@@ -312,6 +329,10 @@ class Answer:
         else:
             self.unknown_parts += 1
             self._add_whole(UnknownPart(kind, piece), out)
+
+    def _begin_text(self, out: list[MessageItem]) -> None:
+        self._text = OpenText(TextPart(finished=False))
+        self._begin("text", self._text, out)
 
     def _begin(self, kind: str, part: OpenPart, out: list[MessageItem]) -> None:
         """Begin a block; the one before has ended."""

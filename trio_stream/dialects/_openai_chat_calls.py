@@ -45,6 +45,7 @@ from ._json import (
 )
 from ._open_parts import OpenToolCall
 from ._openai_chat_objects import is_news
+from .items import ToolInputDelta
 from .message import IncompleteToolCall, ServerToolCall, ToolCall
 
 __all__ = ["Call", "CallDelta", "Calls", "read_call_delta", "read_function_call"]
@@ -184,9 +185,13 @@ class Call:
             self._raw = self._raw | more
         if self.closed or not delta.arguments:
             return ""
-        self._pieces.append(delta.arguments)
-        self._length += len(delta.arguments)
+        self.grow(delta.arguments)
         return delta.arguments
+
+    def grow(self, text: str) -> None:
+        """Take a piece of the arguments."""
+        self._pieces.append(text)
+        self._length += len(text)
 
     def early(self) -> ToolCall | None:
         """Return the call if it is whole though its end was not told. Asked again: `None`."""
@@ -282,6 +287,25 @@ class Calls:
         if call is None and last is not None and not last.has_index:
             return None if delta.id or delta.name else last
         return call
+
+    def grow(self, source: JsonObject) -> ToolInputDelta | None:
+        """Take a delta that brings nothing but a piece of text for the open call at its index.
+
+        That is what most deltas of calls are, and about them there is nothing to decide. Of any
+        other nothing is taken, and `None` returned.
+        """
+        index: Json = source.get("index")
+        body: JsonObject | None = source.get("function")
+        if type(index) is int and type(body) is dict and len(source) == 2 and len(body) == 1:
+            text: Json = body.get("arguments")
+            call = self._by_index.get(index)
+            if type(text) is str and text and call is not None and not call.closed:
+                call.grow(text)
+                self.last = call
+                if call.id:
+                    self._by_id[call.id] = call
+                return ToolInputDelta(call.place, text)
+        return None
 
     def note(self, call: Call, delta: CallDelta) -> None:
         """Note where a call is found, which a delta has begun or continued."""

@@ -147,10 +147,10 @@ def read_index(choice: JsonObject, path: str) -> int:
     raise Misfit(f"{path}.index", f"expected a number from 0 on, got {index!r:.80}")
 
 
-def is_news(value: Json, known: Json) -> bool:
+def is_news(value: object, known: object) -> bool:
     """Whether a field says what it has not said before."""
     try:
-        return bool(value != known)
+        return value != known
     except RecursionError:  # nested as deeply as can be read; comparing takes one level more
         return True
 

@@ -275,7 +275,11 @@ class _Decoder(SSEMessageDecoder):
     # Chunks.
 
     def _read_chunk(self, chunk: JsonObject, out: list[MessageItem]) -> None:
-        choices = get_objects(chunk, "choices", "$")
+        listed: list[JsonObject] | None = chunk.get("choices")
+        if type(listed) is list and len(listed) == 1 and type(listed[0]) is dict:
+            choices = [(listed[0], "$.choices[0]")]  # nearly every chunk has one
+        else:
+            choices = get_objects(chunk, "choices", "$")
         chunk.pop("choices", None)
         chunk.pop("obfuscation", None)  # random padding
         if is_news(chunk, self._usual_chunk):
@@ -343,11 +347,14 @@ class _Decoder(SSEMessageDecoder):
     # Choices.
 
     def _read_choice(self, source: JsonObject, path: str, out: list[MessageItem]) -> None:
-        delta = get_optional_object(source, "delta", path)
+        delta: JsonObject | None = source.get("delta")
+        if type(delta) is not dict:
+            delta = get_optional_object(source, "delta", path)
         source.pop("delta", None)
         if not is_news(source, self._usual_choice):
-            if delta:
-                self._read_delta(self._usual_answer, delta, f"{path}.delta", out)
+            answer = self._usual_answer
+            if delta and not answer.read_usual(delta, out):
+                self._read_delta(answer, delta, f"{path}.delta", out)
             return
         answer = self._find_answer(source, path, out)
         if delta:
