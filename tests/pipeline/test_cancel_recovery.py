@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from tests.pipeline.test_cancel_everywhere import CancelAtStep
-from tests.pipeline.worlds import MEMORY, SOCKETS, World
+from tests.pipeline.worlds import MEMORY, SOCKETS, World, is_free
 from trio_stream.checkpoints import MemoryCheckpoints
 from trio_stream.config import StreamConfig
 from trio_stream.errors import StreamError
@@ -285,7 +285,7 @@ def plan_of(scene: Scene) -> Callable[[Request], Sequence[Step]]:
 
 async def check_usable(client: Any, url: str) -> None:
     """The one connection that the client may have is free."""
-    assert client._transport._pool._requests == []
+    assert is_free(client)
     async with open_stream("GET", f"{url}/again", client=client) as rx:
         assert [event.data for event in await rx.result()] == ["again"]
 
@@ -307,7 +307,7 @@ def test_cancelled_at_every_step(scene: Scene, world: World) -> None:
                 if not was_cancelled:
                     break
             assert not was_cancelled, "it never came to its end"
-            assert n > 50
+            assert n > 30
             assert outcome.ending is Ending.COMPLETED
             await check_usable(client, server.url)
         assert Ending.CANCELLED in seen

@@ -1,6 +1,7 @@
 """The endings matrix: whatever happens to a stream, it has one ending, the right one.
 
-Each row of the table is played in four worlds: both HTTP families, over sockets and over memory.
+Each row of the table is played in all worlds: both HTTP families, over sockets, with our transport
+and the stock one, and over memory.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import attrs
 import pytest
 import trio
 
-from tests.pipeline.worlds import WORLDS, Call, Letters, World
+from tests.pipeline.worlds import WORLDS, Call, Letters, World, is_free
 from trio_stream.config import StreamConfig
 from trio_stream.dialects import AnthropicMessages
 from trio_stream.errors import (
@@ -514,7 +515,7 @@ def test_ending(case: Case, world: World) -> None:
                     await world.quiet()
                     nursery.cancel_scope.cancel()
             check(played, case)
-            assert client._transport._pool._requests == []
+            assert is_free(client)
 
     world.run(main)
 

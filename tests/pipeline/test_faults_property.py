@@ -281,9 +281,9 @@ class Answers:
 
         return faulty_in_turn(plan, turn)
 
-    def told(self, number: int) -> Told:
+    def told(self, number: int, *, idle: float = IDLE) -> Told:
         """What the answer to the attempt of that number has told."""
-        answer = told(self.played[number] or None, idle=IDLE, headers=HEADERS)
+        answer = told(self.played[number] or None, idle=idle, headers=HEADERS)
         if self.terminal and "!" in answer.data:
             data = answer.data[: answer.data.index("!")]
             answer = attrs.evolve(answer, data=data, ending=Ending.FAILED)
@@ -333,7 +333,9 @@ def test_other_streams_tell_the_truth(
                 raised = error
         [outcome] = watched.outcomes
         watched.check(outcome, asked=len(server.requests) + server.refused)
-        last = answers.told(outcome.attempts)
+        is_prompt = not (consumer.late or consumer.pause)
+        # What is silent while the stages wait for the consumer does not time out.
+        last = answers.told(outcome.attempts, idle=IDLE if is_prompt else math.inf)
         received = [str(getattr(item, "data", item)) for item in outcome.value]
         assert outcome.items == len(received)
         assert outcome.value[: len(got)] == got
@@ -344,7 +346,7 @@ def test_other_streams_tell_the_truth(
         assert raised is None or raised.outcome is outcome
         assert (raised is None) == (outcome.ending in (Ending.COMPLETED, Ending.CLOSED))
         stays = not (0 < consumer.leave <= len(got) or 0 < consumer.finish <= len(got))
-        if stays and not (consumer.late or consumer.pause):  # else it may have seen less of it
+        if stays and is_prompt:  # else it may have seen less of it
             assert received == last.data
             assert outcome.ending is last.ending
 
@@ -536,7 +538,11 @@ def test_resumable_streams_over_sockets(world: World) -> None:
                 watched = Watched(config_of(initial_backoff=0))
                 async with watched.open("GET", server.url, client=client, reconnect=mode) as rx:
                     await consume(rx, Consumer(), got)
-            watched.check(rx.outcome, asked=len(server.requests))
+            asked = len(server.requests)
+            if world.is_ours:  # it repeats what was lost on a connection that had died meanwhile
+                assert asked >= rx.outcome.attempts
+                asked = rx.outcome.attempts
+            watched.check(rx.outcome, asked=asked)
             assert rx.outcome.ending is Ending.COMPLETED
             assert [event.data for event in got] == [str(n) for n in range(1, EVENTS + 1)]
 

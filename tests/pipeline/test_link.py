@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_stream.pipeline._link import Link
+from trio_stream.pipeline._link import MAX_ITEMS, Link
 
 MAX_WEIGHT = 1000
 
@@ -90,7 +90,9 @@ async def test_sender_waits_for_room(link: Link[int], nursery: trio.Nursery) -> 
         link.close_send()
 
     await wait_all_tasks_blocked()
-    assert await take_all(link) == [list(range(64)), [64, 65]]
+    first, *more = await take_all(link)
+    assert first == list(range(64))
+    assert [item for batch in more for item in batch] == [64, 65]
 
 
 @pytest.mark.parametrize("first", ["sender", "receiver"])
@@ -170,7 +172,12 @@ async def test_receiver_that_leaves_right_after_taking_loses_nothing(
 ) -> None:
     """Taking lets a waiting batch into the channel before its sender knows: it counts once."""
     await link.send(list(range(64)), 1)
-    nursery.start_soon(link.send, [64], 1)
+
+    @nursery.start_soon
+    async def _() -> None:
+        with pytest.raises(trio.BrokenResourceError):
+            await link.send([64], 1)
+
     await wait_all_tasks_blocked()
     assert len(link.take_nowait().items) == 64
     link.close_receive()
@@ -243,15 +250,13 @@ async def test_take_back(link: Link[int]) -> None:
     await link.send([2], 1)
 
     assert link.take_back() == [1, 2]
-    assert link.is_empty
+    assert link.batch is None
     await link.send([3], 1)
     assert (await link.take()).items == [3]
 
 
-async def test_what_is_on_its_way_cannot_be_taken_back(
-    link: Link[int], nursery: trio.Nursery
-) -> None:
-    """A batch that was handed to a waiting receiver is its own, though it has not run yet."""
+async def test_what_is_on_its_way_can_be_taken_back(link: Link[int], nursery: trio.Nursery) -> None:
+    """A receiver that was woken and has not run yet goes on waiting, and gets what comes next."""
     taken: list[list[int]] = []
 
     @nursery.start_soon
@@ -260,29 +265,123 @@ async def test_what_is_on_its_way_cannot_be_taken_back(
 
     await wait_all_tasks_blocked()
     assert link.send_nowait([1], 1)
-    assert link.take_back() is None
+    assert link.take_back() == [1]
     await wait_all_tasks_blocked()
-    assert taken == [[1]]
-    assert link.take_back() == []
+    assert taken == []
+    assert link.send_nowait([2], 1)
+    await wait_all_tasks_blocked()
+    assert taken == [[2]]
 
 
-async def test_what_came_behind_it_cannot_be_taken_back_either(
+async def test_receiver_that_is_woken_and_told_to_leave_takes_nothing(
     link: Link[int], nursery: trio.Nursery
 ) -> None:
-    """A batch behind one that is on its way belongs to the same stream of items."""
-    taken: list[list[int]] = []
+    """What it was woken for is drained: it belongs to the link until the receiver runs with it."""
+    told: list[type[BaseException]] = []
 
     @nursery.start_soon
     async def _() -> None:
-        taken.extend(await take_all(link))
+        try:
+            await link.take()
+        except trio.ClosedResourceError as error:
+            told.append(type(error))
 
     await wait_all_tasks_blocked()
     assert link.send_nowait([1], 1)
-    link._newest = None  # as when a sender that waited has got it in
-    assert link.send_nowait([2], 1)
-    assert link.take_back() is None
+    assert link.drain() == [1]
     await wait_all_tasks_blocked()
-    assert taken == []
-    link.close_send()
+    assert told == [trio.ClosedResourceError]
+
+
+async def test_cancellation_comes_before_the_end(link: Link[int]) -> None:
+    """A receiver that is cancelled is not told that there is no more, nor given anything."""
+    await link.send([1], 1)
+    for _ in range(2):
+        with trio.move_on_after(0) as scope:
+            await link.take()
+        assert scope.cancelled_caught
+        link.close_send()
+    assert await take_all(link) == [[1]]
+    with trio.move_on_after(0) as scope:
+        await link.take()
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("leave_after", [0, 1, 2, 3, 4])
+async def test_large_batch_is_taken_in_parts(link: Link[int], leave_after: int) -> None:
+    """However much came at once, little of it is taken at once, and the rest stays in the link."""
+    await link.send(list(range(1000)), 1000)
+    assert not link.send_nowait([1000], 1)
+    parts = [await link.take() for _ in range(leave_after)]
+
+    assert all(len(part.items) <= MAX_ITEMS for part in parts)
+    assert all(part.weight == len(part.items) for part in parts[:3])
+    taken = [item for part in parts for item in part.items]
+    assert taken == list(range(len(taken)))
+    assert (link.batch is None) == (leave_after == 4)
+    assert link.send_nowait([1000], 1) == (leave_after == 4)
+    left = link.drain()
+    assert taken + left == list(range(1000 + (leave_after == 4)))
+
+
+async def test_rest_of_a_large_batch_can_be_taken_back(link: Link[int]) -> None:
+    """What was taken of it is not in the rest, and what is sent then is another batch."""
+    await link.send(list(range(300)), 1)
+    assert (await link.take()).items == list(range(MAX_ITEMS))
+    assert link.take_back() == list(range(MAX_ITEMS, 300))
+    await link.send([1], 1)
+    assert (await link.take()).items == [1]
+
+
+async def test_each_part_gives_others_a_turn(link: Link[int], nursery: trio.Nursery) -> None:
+    """A receiver that finds a batch lets other tasks run before it works on it."""
+    turns: list[str] = []
+    await link.send(list(range(3 * MAX_ITEMS)), 1)
+
+    @nursery.start_soon
+    async def _() -> None:
+        for _ in range(3):
+            turns.append("other")
+            await trio.lowlevel.checkpoint()
+
+    for _ in range(3):
+        await link.take()
+        turns.append("part")
+    assert turns.count("other") >= 2
+
+
+async def test_link_that_was_left_is_not_idle(link: Link[int]) -> None:
+    """A receiver that was told to leave while it worked is not to be worked for."""
+    await link.send([1], 1)
+    await link.take()
+    link.close_receive()
+    with pytest.raises(trio.ClosedResourceError):
+        await link.take()
+    assert not link.is_idle
+
+
+async def test_idle_is_with_nothing_on_its_way(link: Link[int], nursery: trio.Nursery) -> None:
+    """A link is idle when its receiver has dealt with everything, or was never needed."""
+    assert link.is_idle
+    taking = trio.Event()
+
+    @nursery.start_soon
+    async def _() -> None:
+        assert (await link.take()).items == [1]
+        assert not link.is_idle  # it works on it
+        await taking.wait()
+        with pytest.raises(trio.ClosedResourceError):
+            await link.take()
+
     await wait_all_tasks_blocked()
-    assert taken == [[1], [2]]
+    assert link.is_idle
+    await link.send([1], 1)
+    assert not link.is_idle
+    await wait_all_tasks_blocked()
+    taking.set()
+    await wait_all_tasks_blocked()
+    assert link.is_idle
+    link.close_receive()
+    assert not link.is_idle
+    link.drain()
+    assert not link.is_idle

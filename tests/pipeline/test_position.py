@@ -43,6 +43,20 @@ def test_acknowledged_follows_received() -> None:
     assert where.acknowledged == "c"
 
 
+@pytest.mark.parametrize("more", [[], ["d"]])
+def test_acknowledging_what_came_on_the_connection_before(more: list[str]) -> None:
+    """What waits for the consumer while the stream connects again can be acknowledged after."""
+    where = position()
+    receive(where, ["a", "b", "c"])
+    assert where.acknowledge(1)
+    where.reconnect()
+    receive(where, more, before=3)
+    assert where.acknowledge(2)
+    assert where.acknowledged == "b"
+    assert where.acknowledge(4)
+    assert where.acknowledged == where.received
+
+
 def test_frame_of_several_items() -> None:
     """A position is reached when all items of its frame were processed."""
     where = position()

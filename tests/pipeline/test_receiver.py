@@ -401,6 +401,7 @@ async def test_cancelled_behind_a_shield(autojump_clock: MockClock) -> None:
     with trio.CancelScope() as scope:
         async with receiving([*ABC, Stall()]) as rx:
             await rx.receive()
+            await trio.testing.wait_all_tasks_blocked()
             scope.cancel()
             with trio.CancelScope(shield=True):
                 try:

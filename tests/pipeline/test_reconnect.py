@@ -302,7 +302,8 @@ async def test_message_that_is_whole_is_not_asked_for_again(autojump_clock: Mock
 
 async def test_truncated_message(autojump_clock: MockClock) -> None:
     """A message that ends without its terminal event is not whole, and not continued either."""
-    seen = await see([[Event("a")], [Event(".")]], dialect=Letters(), reconnect="resume")
+    plan = [[Event("a"), Wait(1)], [Event(".")]]
+    seen = await see(plan, dialect=Letters(), reconnect="resume")
     assert seen.items == ["a"]
     assert isinstance(seen.error, StreamTruncatedError)
 
@@ -745,6 +746,7 @@ async def test_three_ways_to_stop(autojump_clock: MockClock) -> None:
             with trio.CancelScope() as scope:
                 async with open_stream("GET", server.url, client=client) as rx:
                     await rx.receive()
+                    await trio.testing.wait_all_tasks_blocked()
                     match way:
                         case "finish":
                             rx.finish()

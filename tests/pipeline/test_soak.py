@@ -11,6 +11,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import attrs
 import pytest
 import trio
 
-from tests.pipeline.worlds import FAMILIES, World
+from tests.pipeline.worlds import SOCKETS
 from trio_stream.config import StreamConfig
 from trio_stream.errors import StreamError
 from trio_stream.outcome import Ending, StreamOutcome
@@ -114,7 +115,7 @@ class Soak:
 
     Attributes:
         trouble: The server.
-        clients: One of each family.
+        clients: One of each family, over our transport and over the stock one.
         url: Of the server.
         endings: How often each was seen, by kind of stream.
         items: How many items all have brought.
@@ -235,14 +236,15 @@ def test_soak(capsys: pytest.CaptureFixture[str]) -> None:
 
     async def main() -> Soak:
         stop = trio.Event()
-        worlds = [World(name) for name in FAMILIES]
         async with assert_no_leaks(), serve(trouble.plan) as server:
-            limits = [world.family.Limits(max_connections=None) for world in worlds]
-            async with (
-                worlds[0].new_client(limits=limits[0]) as one,
-                worlds[1].new_client(limits=limits[1]) as other,
-            ):
-                soak = Soak(trouble, [one, other], server.url)
+            async with AsyncExitStack() as stack:
+                clients = [
+                    await stack.enter_async_context(
+                        world.new_client(limits=world.family.Limits(max_connections=None))
+                    )
+                    for world in SOCKETS
+                ]
+                soak = Soak(trouble, clients, server.url)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(memory.watch, stop, server.requests.clear)
                     for number in range(STREAMS):

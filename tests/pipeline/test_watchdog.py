@@ -17,7 +17,7 @@ from trio_stream.config import StreamConfig
 from trio_stream.errors import StreamTimeoutError
 from trio_stream.outcome import Ending
 from trio_stream.pipeline import open_stream
-from trio_stream.testing import Event, Head, Ping, Script, Stall, Step, Wait
+from trio_stream.testing import Event, Head, Ping, Script, Send, Stall, Step, Wait
 
 WORLD = MEMORY[0]
 
@@ -208,6 +208,27 @@ def test_bytes_that_come_with_the_deadline_win(period: str) -> None:
 
     async def main() -> None:
         assert await complete(script, StreamConfig(**timeouts)) == ["a", "b", "c", "d"]
+
+    WORLD.run(main)
+
+
+@pytest.mark.parametrize("period", ["idle_timeout", "stall_timeout"])
+@pytest.mark.parametrize("count", [1, 200, 300])
+def test_many_events_that_come_with_the_deadline_win(count: int, period: str) -> None:
+    """So are those of a piece that is too large to be dealt with at once."""
+    timeouts: dict[str, Any] = {period: 100}
+
+    def jump() -> None:
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, MockClock)
+        clock.jump(1000)
+
+    piece = Send(b"data: x\n\n" * count)
+    script = [Head(), Event("a"), Wait(1), piece, Call(jump), Wait(1), Event("b")]
+
+    async def main() -> None:
+        got = await complete(script, StreamConfig(**timeouts))
+        assert got == ["a", *["x"] * count, "b"]
 
     WORLD.run(main)
 

@@ -1,5 +1,7 @@
 """Where a test of the pipeline takes place: each HTTP family over sockets, and over memory.
 
+Over sockets with the transport of the library, and with our own ("trio").
+
 The same script runs in each. Over sockets time is real, so the seconds of a test are shrunk.
 """
 
@@ -20,6 +22,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trio_stream.errors import BadItemError, InBandError, StreamTruncatedError
 from trio_stream.framing import SSE, ServerSentEvent
 from trio_stream.testing import Answer, Plan, Step, memory_transport, serve, serve_memory
+from trio_stream.transport import TrioTransport
 
 FAMILIES = ("httpx", "httpx2")
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -34,6 +37,10 @@ class World:
     @property
     def family(self) -> ModuleType:
         return import_module(self.name.split()[-1])
+
+    @property
+    def is_ours(self) -> bool:
+        return self.name.startswith("trio")
 
     @property
     def in_memory(self) -> bool:
@@ -87,7 +94,15 @@ class World:
 
     def new_client(self, **options: Any) -> Any:
         """A client over sockets, without the 25 ms that the certificates take."""
-        return self.family.AsyncClient(trust_env=False, verify=NO_TLS, **options)
+        if self.is_ours:
+            limits = options.pop("limits", None)
+            most = None if limits is None else limits.max_connections
+            verify = options.pop("verify", NO_TLS)
+            options["transport"] = TrioTransport(
+                trust_env=False, verify=verify, max_connections=most
+            )
+        options.setdefault("verify", NO_TLS)
+        return self.family.AsyncClient(trust_env=False, **options)
 
     @asynccontextmanager
     async def nobody_accepts(self) -> AsyncGenerator[tuple[Any, str]]:
@@ -102,9 +117,18 @@ class World:
                     yield client, url
 
 
-WORLDS = [World(f"{place}{family}") for place in ("", "memory ") for family in FAMILIES]
+WORLDS = [World(f"{place}{family}") for place in ("", "trio ", "memory ") for family in FAMILIES]
 MEMORY = [world for world in WORLDS if world.in_memory]
 SOCKETS = [world for world in WORLDS if not world.in_memory]
+
+
+def is_free(client: Any) -> bool:
+    """Whether no request is in the pool of a client, and none waits for it."""
+    transport = client._transport
+    if not isinstance(transport, TrioTransport):
+        return bool(transport._pool._requests == [])
+    pool = transport.statistics()
+    return pool.connections == pool.idle and pool.waiting == 0
 
 
 @contextmanager

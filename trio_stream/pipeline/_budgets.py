@@ -25,7 +25,7 @@ def budget_of(client: AsyncClient | None, url: object) -> RetryBudget:
     """
     if client is not None:
         try:
-            return _of_clients.setdefault(client, RetryBudget())
+            return _of_clients.get(client) or _of_clients.setdefault(client, RetryBudget())
         except TypeError:  # it is no client, as will be said when it is used
             return RetryBudget()
     try:

@@ -31,6 +31,17 @@ class Keeper:
         fail: Called with what the store has raised in the background.
     """
 
+    __slots__ = (
+        "_fail",
+        "_kept",
+        "_key",
+        "_news",
+        "_position",
+        "_saving",
+        "_scope",
+        "_store",
+    )
+
     def __init__(
         self, store: CheckpointStore, key: str, fail: Callable[[Exception], object]
     ) -> None:

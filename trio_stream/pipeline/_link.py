@@ -1,13 +1,20 @@
-"""A link joins two stages: a trio memory channel that carries batches, coalesced and bounded.
+"""A link joins two stages: an edge that carries batches, coalesced and bounded.
 
-A task switch costs as much as parsing ten events, so nothing travels alone. The channel holds one
-batch. While its receiver has not come for it, the sender does not wait for room: it extends that
-batch in place. So a fast stream has a hop for dozens of items, and a slow one has no added delay.
+A task switch costs as much as parsing ten events, so nothing travels alone. A link holds one batch.
+While its receiver has not come for it, the sender does not wait for room: it extends that batch in
+place. So a fast stream has a hop for dozens of items, and a slow one has no added delay.
 
-A batch may be extended only until it has been taken. `take` says so by forgetting it.
+A batch belongs to the link until its receiver runs with it. A receiver that is being woken has
+nothing yet: the batch still grows, can be taken back, and stays if the receiver is told to leave.
+What one piece of the source has brought may be thousands of items; they are taken in parts, so that
+no task works on them for long.
 
 Errors travel in band: who hangs up says why (`close_send`), and the receiver learns of it when it
 has taken everything that was sent before.
+
+It is made of trio's two calls for those who wait (`trio.lowlevel`), and not of a memory channel:
+that one has no batch that grows, so it would be beside this one, and for one sender and one
+receiver it costs ten times the memory and twice the time (docs/project/decisions.md).
 """
 
 from __future__ import annotations
@@ -16,12 +23,14 @@ from typing import Generic, TypeVar, final
 
 import trio
 
-__all__ = ["Batch", "Link"]
+__all__ = ["MAX_ITEMS", "Batch", "Link"]
 
 T = TypeVar("T")
 
-# More saves nothing, and keeps other tasks waiting.
-_MAX_ITEMS = 64
+# A batch that has so many is extended no more: that would save nothing.
+_ENOUGH = 64
+MAX_ITEMS = 256
+"""How many items are taken at once: more would keep other tasks waiting."""
 
 
 @final
@@ -40,29 +49,48 @@ class Link(Generic[T]):
     """One edge of the pipeline, from one task to one task.
 
     Attributes:
-        is_empty: Whether nothing that was sent waits to be taken.
-        is_awaited: Whether the receiver waits, and nothing is on its way to it.
+        batch: What was sent and not taken, for those who want to know whether there is anything.
         fault: Why the sender hung up before a clean end.
 
     Limits:
-        Beside the batch that its receiver is working on, a link holds one batch, which is extended
-        while it has fewer than 64 items and ``max_weight`` bytes, and the one that its sender is
-        waiting to send.
+        Beside what its receiver is working on, a link holds one batch, which is extended while it
+        has fewer than 64 items and no more than ``max_weight`` bytes with them, and the one that
+        its sender is waiting to send. At most 256 items are taken at once.
     """
 
+    __slots__ = (
+        "_is_free",
+        "_left",
+        "_max_weight",
+        "_no_more",
+        "_receiver",
+        "_sender",
+        "_taken",
+        "_waiting",
+        "batch",
+        "fault",
+    )
+
     def __init__(self, max_weight: int) -> None:
-        self._send, self._receive = trio.open_memory_channel[Batch[T]](1)
         self._max_weight = max_weight
-        # The batch in the channel, and the one that waits to get in.
-        self._newest: Batch[T] | None = None
+        self.batch: Batch[T] | None = None
+        self._taken = 0  # how many of its items were, if it is taken in parts
+        # What its sender waits to send.
         self._waiting: Batch[T] | None = None
-        self._last_taken: Batch[T] | None = None
-        # How many batches have got into the channel, less those that the receiver has come to run
-        # with: in the channel, or on their way out of it.
-        self._under_way = 0
-        self.is_empty = True
-        self.is_awaited = False
+        # Who sleeps here.
+        self._sender: trio.lowlevel.Task | None = None
+        self._receiver: trio.lowlevel.Task | None = None
+        self._is_free = True  # the receiver has dealt with all that it has taken
+        self._no_more = False  # the sender has hung up
+        self._left = False  # the receiver has
         self.fault: Exception | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was sent has been dealt with: the receiver waits, or has yet to come."""
+        return self._is_free and self.batch is None
+
+    # ---- sending ---------------------------------------------------------------------------------
 
     def send_nowait(self, items: list[T], weight: int) -> bool:
         """Send if that needs no waiting. The list is the link's from then on.
@@ -70,26 +98,20 @@ class Link(Generic[T]):
         Raises:
             trio.BrokenResourceError: The receiver has hung up; `drain` returns the items.
         """
-        newest = self._newest
-        if newest is not None:
-            if len(newest.items) >= _MAX_ITEMS or newest.weight >= self._max_weight:
-                return False
-            newest.items += items
-            newest.weight += weight
-            return True
-        batch = Batch(items, weight)
-        try:
-            self._send.send_nowait(batch)
-        except trio.BrokenResourceError:
+        batch = self.batch
+        if self._left:
             # The sender had worked on it while the receiver hung up.
-            if self._waiting is None:
-                self._waiting = batch
-            else:
-                self._waiting.items += items
-            raise
-        self._under_way += 1
-        self._newest = batch
-        self.is_empty = self.is_awaited = False
+            self.batch = _joined(batch, Batch(items, weight))
+            raise trio.BrokenResourceError
+        if batch is None:
+            self.batch = Batch(items, weight)
+            if self._receiver is not None:
+                self._wake_receiver()
+        elif len(batch.items) >= _ENOUGH or batch.weight + weight > self._max_weight:
+            return False
+        else:
+            batch.items += items
+            batch.weight += weight
         return True
 
     async def send(self, items: list[T], weight: int) -> None:
@@ -102,16 +124,22 @@ class Link(Generic[T]):
         """
         if self.send_nowait(items, weight):
             return
-        batch = self._waiting = Batch(items, weight)
-        await self._send.send(batch)
-        self._under_way += 1
-        self._waiting = None
-        if self._last_taken is not batch:
-            self._newest = batch
-        self.is_empty = self._newest is None
+        self._waiting = Batch(items, weight)
+        self._sender = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._forget_sender)
+        if self._left:
+            raise trio.BrokenResourceError
+
+    def close_send(self, fault: Exception | None = None) -> None:
+        """Hang up on the receiver, saying why. Idempotent; the first reason stands."""
+        self.fault = self.fault or fault
+        self._no_more = True
+        self._wake_receiver()
+
+    # ---- receiving -------------------------------------------------------------------------------
 
     async def take(self) -> Batch[T]:
-        """Wait for a batch.
+        """Wait for a batch, or a part of one.
 
         Cancellation: nothing is lost.
 
@@ -119,59 +147,87 @@ class Link(Generic[T]):
             trio.EndOfChannel: The sender has hung up, and everything was taken; see `fault`.
             trio.ClosedResourceError: `close_receive` was called.
         """
-        self.is_awaited = self.is_empty
-        try:
-            batch = await self._receive.receive()
-        finally:
-            self.is_awaited = False
-        return self._taken(batch)
+        self._is_free = not self._left
+        if self.batch is not None:
+            await trio.lowlevel.checkpoint()  # it may grow meanwhile
+        elif self._no_more:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        while self.batch is None and not self._no_more and not self._left:
+            self._receiver = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._forget_receiver)
+        return self.take_nowait()
 
     def take_nowait(self) -> Batch[T]:
         """Like `take`, without waiting.
 
         Raises:
             trio.WouldBlock: Nothing is there.
-            trio.EndOfChannel: As for `take`.
+            trio.EndOfChannel, trio.ClosedResourceError: As for `take`.
         """
-        return self._taken(self._receive.receive_nowait())
-
-    def take_back(self) -> list[T] | None:
-        """Take back everything that was sent, when the sender does not wait.
-
-        Returns `None`, and takes nothing, if the receiver has been given some of it and has not
-        come to run yet: what is in flight cannot be stopped.
-        """
-        if self._under_way > self._send.statistics().current_buffer_used:
-            return None
-        try:
-            return self.take_nowait().items
-        except trio.WouldBlock:
-            return []
-
-    def _taken(self, batch: Batch[T]) -> Batch[T]:
-        self._last_taken = batch
-        self._under_way -= 1
-        if self._newest is batch:  # a newer one may be in the channel already
-            self._newest = None
-        self.is_empty = self._newest is None and self._waiting is None
+        batch = self.batch
+        if self._left:
+            raise trio.ClosedResourceError
+        if batch is None:
+            raise trio.EndOfChannel if self._no_more else trio.WouldBlock
+        self._is_free = False
+        if len(batch.items) > MAX_ITEMS:
+            size, start = len(batch.items), self._taken
+            self._taken += MAX_ITEMS
+            batch = Batch(batch.items[start : self._taken], batch.weight * MAX_ITEMS // size)
+            if self._taken < size:
+                return batch
+        self._taken = 0
+        self.batch = self._waiting
+        if self._waiting is not None:
+            self._waiting = None
+            self._wake_sender()
         return batch
 
-    def close_send(self, fault: Exception | None = None) -> None:
-        """Hang up on the receiver, saying why. Idempotent; the first reason stands."""
-        self.fault = self.fault or fault
-        self._send.close()
+    def take_back(self) -> list[T]:
+        """Take back what was sent and not taken, when the sender does not wait."""
+        batch, taken = self.batch, self._taken
+        self.batch, self._taken = None, 0
+        if batch is None:
+            return []
+        return batch.items[taken:] if taken else batch.items
 
     def close_receive(self) -> None:
         """Hang up on the sender. What was not taken stays for `drain`. Idempotent."""
-        left = [batch for batch in (self._newest, self._waiting) if batch is not None]
-        if len(left) > 1:
-            left[0].items += left[1].items
-        self._newest, self._waiting = None, left[0] if left else None
-        self.is_awaited = False
-        self._receive.close()
+        self._left = True
+        self._is_free = False
+        self.batch, self._waiting = _joined(self.batch, self._waiting), None
+        self._wake_receiver()
+        self._wake_sender()
 
     def drain(self) -> list[T]:
         """Everything that was sent and not taken, when both sides have stopped. Then hang up."""
         self.close_receive()
-        left, self._waiting = self._waiting, None
-        return left.items if left is not None else []
+        return self.take_back()
+
+    # ---- sleeping --------------------------------------------------------------------------------
+
+    def _wake_receiver(self) -> None:
+        task, self._receiver = self._receiver, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+
+    def _wake_sender(self) -> None:
+        task, self._sender = self._sender, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+
+    def _forget_receiver(self, _: object) -> trio.lowlevel.Abort:
+        self._receiver = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _forget_sender(self, _: object) -> trio.lowlevel.Abort:
+        self._sender = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+def _joined(first: Batch[T] | None, second: Batch[T] | None) -> Batch[T] | None:
+    """Two batches in one."""
+    if first is None or second is None:
+        return first or second
+    first.items += second.items
+    return first

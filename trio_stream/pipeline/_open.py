@@ -13,12 +13,11 @@ from typing import (
     TypeVar,
     Unpack,
     cast,
+    final,
     get_args,
     overload,
 )
 from urllib.parse import urlsplit
-
-import attrs
 
 from ..config import StreamConfig
 from ..connection import AsyncClient, RequestSpec
@@ -27,7 +26,7 @@ from ..framing import SSE, Framing, RawBytes, ServerSentEvent, accept_header
 from ..items import Collector, item_decoder
 from ..retry import Cursor, LastEventID, Reconnect
 from ._opening import Opening
-from ._order import Order, RequestFactory
+from ._order import Grammar, Order, RequestFactory
 from ._receiver import StreamReceiver
 from ._structured import Draft, Structured, StructuredAnswer
 
@@ -210,15 +209,16 @@ def open_stream(
         raise ValueError("a dialect has its own framing: give either it or a framing")
     if item is not None and isinstance(framing, RawBytes):
         raise ValueError("pieces of raw bytes are no items: leave the item type or the framing out")
+    grammar: Grammar[Any, Any]
     if dialect is not None:
-        grammar = _dialect_grammar(dialect if item is None else Structured(dialect, item))
+        grammar = _DialectGrammar(dialect if item is None else Structured(dialect, item))
     else:
-        grammar = _item_grammar(item, framing, config)
+        grammar = _ItemGrammar(item, framing, config)
     if cursor is None and dialect is not None and checkpoints is not None:
         raise ValueError("a dialect has no event IDs to go on from: give a cursor, too")
     may_resume = cursor is not None or (dialect is None and method.upper() in _SAFE)
     if cursor is None and dialect is None and (may_resume or checkpoints is not None):
-        cursor = LastEventID()
+        cursor = _EVENT_IDS
     key = str(uuid.uuid4()) if idempotency_key is True else idempotency_key or None
     has_own_way = type(cursor) not in _BY_EVENT_ID
     order = Order(
@@ -321,6 +321,7 @@ def _check(
 
 
 _RESUMING = frozenset({"resume", "always", "event_source"})
+_EVENT_IDS = LastEventID()
 _SAFE = frozenset({"GET", "HEAD"})
 _BY_EVENT_ID = (LastEventID, type(None))
 
@@ -338,26 +339,42 @@ def _key_of(url: object, params: object, *, of_message: bool) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
-@attrs.frozen
-class _Grammar(Generic[T, R]):
-    """How to read the stream. A restart makes its parts afresh."""
+@final
+class _DialectGrammar(Generic[T, R]):
+    """How to read a stream of a dialect."""
 
-    framing: Framing[Any] | None
-    is_dialect: bool
-    decoder: Callable[[], Decoder[T]]
-    assembler: Callable[[], Assembler[T, R]]
+    __slots__ = ("_dialect", "framing")
+
+    is_dialect = True
+
+    def __init__(self, dialect: Dialect[T, R]) -> None:
+        self._dialect = dialect
+        self.framing: Framing[Any] | None = dialect.framing
+
+    def decoder(self) -> Decoder[T]:
+        return self._dialect.decoder()
+
+    def assembler(self) -> Assembler[T, R]:
+        return self._dialect.assembler()
 
 
-def _dialect_grammar(dialect: Dialect[T, R]) -> _Grammar[T, R]:
-    return _Grammar(dialect.framing, True, dialect.decoder, dialect.assembler)  # noqa: FBT003
+@final
+class _ItemGrammar:
+    """How to read a stream of items that are no message."""
 
+    __slots__ = ("_config", "_item", "framing")
 
-def _item_grammar(
-    item: Any, framing: Framing[Any] | None, config: StreamConfig
-) -> _Grammar[Any, list[Any]]:
-    def decoder() -> Decoder[Any]:
-        made: Decoder[Any] = item_decoder(item, on_bad_item=config.on_bad_item)
-        return made
+    is_dialect = False
 
-    decoder()  # here, where a wrong type is the caller's mistake
-    return _Grammar(framing, False, decoder, lambda: Collector(config.max_kept_items))  # noqa: FBT003
+    def __init__(self, item: Any, framing: Framing[Any] | None, config: StreamConfig) -> None:
+        self._item = item
+        self._config = config
+        self.framing = framing
+        self.decoder()  # here, where a wrong type is the caller's mistake
+
+    def decoder(self) -> Decoder[Any]:
+        return item_decoder(self._item, on_bad_item=self._config.on_bad_item)
+
+    def assembler(self) -> Assembler[Any, list[Any]]:
+        collector: Collector[Any] = Collector(self._config.max_kept_items)
+        return collector  # pyright: ignore[reportReturnType] (its `fold` is a property)

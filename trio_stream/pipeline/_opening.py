@@ -45,6 +45,23 @@ _SAVE_TIME = 2.0
 class Opening(Generic[T, R]):
     """The context manager behind `open_stream`."""
 
+    __slots__ = (
+        "_client",
+        "_config",
+        "_entered",
+        "_grammar",
+        "_host",
+        "_keeper",
+        "_keeping",
+        "_limiter",
+        "_nursery_manager",
+        "_order",
+        "_own_client",
+        "_receiver",
+        "_session",
+        "_started",
+    )
+
     def __init__(
         self,
         order: Order,

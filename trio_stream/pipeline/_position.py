@@ -32,6 +32,21 @@ class Position:
         missing: How many never came.
     """
 
+    __slots__ = (
+        "_marks",
+        "_new",
+        "_number",
+        "_on_gap",
+        "_own_ids",
+        "_window",
+        "acknowledged",
+        "cursor",
+        "duplicates",
+        "missing",
+        "received",
+        "seen",
+    )
+
     def __init__(
         self,
         cursor: Cursor | None,
@@ -45,10 +60,10 @@ class Position:
         self._on_gap = on_gap
         self._number: int | None = None
         # Positions of this connection, and those of the ones before, the newest last.
-        self._new: deque[str] = deque(maxlen=window)
+        self._new: deque[str] | None = None  # an empty one takes half a kilobyte
         self._window = window
         self.seen: dict[str, None] = {}
-        self._marks: deque[tuple[int, str]] = deque()
+        self._marks: deque[tuple[int, str]] | None = None
         self._own_ids = type(cursor) is LastEventID  # a subclass has its own way
 
     @property
@@ -58,10 +73,10 @@ class Position:
 
     def reconnect(self) -> None:
         """Another connection begins. What was seen on the ones before is a duplicate there."""
-        for position in self._new:
+        for position in self._new or ():
             self.seen.pop(position, None)
             self.seen[position] = None
-        self._new.clear()
+        self._new = None
         for position in list(self.seen)[: max(0, len(self.seen) - self._window)]:
             del self.seen[position]
 
@@ -74,8 +89,7 @@ class Position:
         self.acknowledged = self.acknowledged or position
         # A server may go on with the item itself, and not with the one behind it.
         self.seen = {position: None} if position and self._window else {}
-        self._new.clear()
-        self._marks.clear()
+        self._new = self._marks = None
         # Of a gap before the first frame nothing is known, unless the stream goes on from before.
         known = self.cursor is not None and position
         self._number = self.cursor.sequence(position) if self.cursor and known else None
@@ -113,7 +127,11 @@ class Position:
             return  # none, or that of an event that came before: there is no way back
         if position != self.received:
             self.received = position
+            if self._marks is None:
+                self._marks = deque()
             if 0 < len(position) <= MAX_POSITION:
+                if self._new is None:
+                    self._new = deque(maxlen=self._window)
                 self._new.append(position)
             if self._marks and self._marks[-1][0] == items:
                 self._marks.pop()

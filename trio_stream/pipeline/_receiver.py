@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, final
 
 import attrs
 import trio
+from trio.lowlevel import checkpoint_if_cancelled
 
 from ..dialects import MessageAssembler, MessageItem, ToolCall
 from ..errors import LimitExceededError, StreamError
@@ -58,6 +59,26 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
     before the fault is raised; the fault comes as the bare exception. One task at a time.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_assembler",
+        "_auto_ack",
+        "_batch",
+        "_closed",
+        "_config",
+        "_delivered",
+        "_fold",
+        "_grammar",
+        "_keeper",
+        "_other_answers",
+        "_outcome",
+        "_restarts",
+        "_session",
+        "_started",
+        "_taken",
+        "_taking",
+    )
+
     def __init__(
         self,
         session: Session[T],
@@ -85,7 +106,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         self._outcome: StreamOutcome[R] | None = None
         # Set when the rest is folded in at the end, so that `snapshot` stays what was delivered.
         self._delivered: tuple[R] | None = None
-        self._other_answers: set[int] = set()
+        self._other_answers: set[int] | None = None
 
     # ---- receiving -----------------------------------------------------------------------------
 
@@ -105,7 +126,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             self.ack()
         batch = self._batch
         if batch:
-            await trio.lowlevel.checkpoint_if_cancelled()
+            await checkpoint_if_cancelled()
         else:
             if self._closed or self._taking:
                 self._refuse()
@@ -121,6 +142,19 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         item = batch.pop()
         self._fold(item)
         return item
+
+    @trio.lowlevel.enable_ki_protection
+    async def __anext__(self) -> T:
+        batch = self._batch
+        if batch and not self._auto_ack:  # `receive` for an item in hand, less a call
+            await checkpoint_if_cancelled()
+            item = batch.pop()
+            self._fold(item)
+            return item
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
 
     def receive_nowait(self) -> T:
         """Return the next item if it is here.
@@ -166,8 +200,8 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         outcome = self.outcome
         if not outcome.is_complete:
             raise outcome.error or trio.ClosedResourceError
-        missing: int = getattr(self._assembler, "dropped", 0)
-        if missing:
+        kept: Any = outcome.value
+        if not self._session.is_dialect and (missing := self._taken - len(kept)):
             error = LimitExceededError(
                 f"the first {missing} items were dropped: the stream had more than "
                 f"max_kept_items={self._config.max_kept_items}",
@@ -270,7 +304,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         cancelled = trio.current_effective_deadline() == -math.inf
         self._session.leave()
         with trio.CancelScope(shield=True):
-            await self._session.stopped.wait()
+            await self._session.wait_stopped()
         self.settle_left(error, cancelled=cancelled)
         await trio.lowlevel.checkpoint()
 
@@ -441,6 +475,8 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
                 f"{view}() needs the items of a message: open the stream with the dialect of a "
                 "language model, and without an item type"
             )
+        if self._other_answers is None:
+            self._other_answers = set()
         return self._other_answers
 
     def _refuse(self) -> NoReturn:

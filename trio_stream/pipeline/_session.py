@@ -27,17 +27,12 @@ import attrs
 import trio
 
 from ..config import StreamConfig
-from ..connection import AsyncClient, Connection, RequestSpec, connect, refuse
+from ..connection import AsyncClient, RequestSpec, connect
 from ..dialects import Decoder
 from ..errors import StreamError, StreamTimeoutError
-from ..framing import SSE, Framing, accept_header, select_framing
-from ..retry import (
-    Action,
-    Facts,
-    Phase,
-    Recovery,
-    Verdict,
-)
+from ..framing import SSE, Framing
+from ..retry import Action, Facts, Phase, Recovery, Verdict
+from ._acceptance import framing_of, says_no_more
 from ._budgets import budget_of
 from ._ending import is_forgiven
 from ._link import Link
@@ -80,8 +75,50 @@ class Session(Generic[T]):
         headers: When the first response was accepted, on trio's clock.
         told: The error of which ``on_error`` was told last.
         finishing: Whether the consumer wants only what is there.
-        stopped: Set when nothing runs any more.
     """
+
+    __slots__ = (
+        "_began_behind",
+        "_begun_at",
+        "_bytes_before",
+        "_client",
+        "_config",
+        "_decoder",
+        "_disconnect_error",
+        "_first_byte",
+        "_grammar",
+        "_has_stopped",
+        "_is_closed",
+        "_is_last",
+        "_last_error",
+        "_live_from",
+        "_live_until",
+        "_one_shot",
+        "_order",
+        "_pause",
+        "_restarting",
+        "_retry",
+        "_scope",
+        "_shared",
+        "_skipped_before",
+        "_stages",
+        "_start",
+        "_stopped",
+        "_taken",
+        "_total_end",
+        "_unknown_before",
+        "_verdict",
+        "backoff",
+        "finishing",
+        "first_item",
+        "headers",
+        "items",
+        "items_received",
+        "last_item",
+        "position",
+        "recovery",
+        "told",
+    )
 
     def __init__(
         self,
@@ -132,13 +169,12 @@ class Session(Generic[T]):
         self.headers = started
         self.told: StreamError | None = None
         self.finishing = False
-        self.stopped = trio.Event()
+        self._has_stopped = False
+        self._stopped: trio.Event | None = None
         self._taken = 0  # of the items, those that the consumer was given, in batches
         self._begun_at = 0  # the item at which the stream began, the last time that it did
         # Of the connections before this one:
-        self._bytes_before = 0
-        self._skipped_before = 0
-        self._unknown_before = 0
+        self._bytes_before = self._skipped_before = self._unknown_before = 0
         self._first_byte: float | None = None
         self._disconnect_error: Exception | None = None
 
@@ -237,6 +273,13 @@ class Session(Generic[T]):
         self.close(error)
         self._scope.cancel(reason="the stream has failed")
 
+    async def wait_stopped(self) -> None:
+        """Wait until nothing runs any more."""
+        if not self._has_stopped:
+            if self._stopped is None:
+                self._stopped = trio.Event()
+            await self._stopped.wait()
+
     def drain(self) -> list[T]:
         """Everything that was received and not delivered, when the session has stopped."""
         rest = self.stages.drain()
@@ -299,8 +342,12 @@ class Session(Generic[T]):
             spec = await self._request()
         connection = await connect(spec, self._client, config, deadline=self._total_end)
         try:
-            framing = await self._accept(connection)
-            position = self.position
+            position, mode, chosen = self.position, self._order.mode, self._grammar.framing
+            self._is_last = says_no_more(connection, mode)
+            if self._is_last:
+                framing: Framing[Any] = chosen or SSE()
+            else:
+                framing = await framing_of(connection, chosen, mode, deadline=self._total_end)
             event_ids = position.cursor is None or position.uses_event_ids
             parser = framing.parser(
                 last_event_id=position.received if event_ids else "",
@@ -364,31 +411,6 @@ class Session(Generic[T]):
         if scope.cancelled_caught:
             raise StreamTimeoutError(f"timeout={self._config.timeout} s was over", layer="total")
 
-    async def _accept(self, connection: Connection) -> Framing[Any]:
-        """The framing of the response, or the error that it is not a stream."""
-        response, mode, end = connection.response, self._order.mode, self._total_end
-        chosen = self._grammar.framing
-        framing = select_framing(response.content_type, chosen)
-        if response.status_code == 204 and mode not in ("never", "before_first_item"):
-            self._is_last = True  # "No Content": there is no more, and that is a good end
-            return chosen or SSE()
-        if mode == "event_source":
-            if response.status_code != 200:
-                raise await refuse(connection, "an event source has status 200", deadline=end)
-            if not isinstance(select_framing(response.content_type), SSE):
-                framing = None
-        if response.status_code >= 300 or response.status_code == 204:
-            raise await refuse(connection, "the status brings no body to read", deadline=end)
-        if framing is None:
-            expected = f"expected {accept_header(chosen)}, " if chosen is not None else ""
-            what = repr(response.content_type) if response.content_type else "none"
-            raise await refuse(connection, f"{expected}Content-Type is {what}", deadline=end)
-        try:
-            connection.decode()
-        except ValueError as error:
-            raise await refuse(connection, str(error), deadline=end) from error
-        return framing
-
     # ---- running -----------------------------------------------------------------------------
 
     @trio.lowlevel.enable_ki_protection
@@ -404,7 +426,9 @@ class Session(Generic[T]):
                         break
         finally:
             self.close(Interrupted())
-            self.stopped.set()
+            self._has_stopped = True
+            if self._stopped is not None:
+                self._stopped.set()
 
     async def _go_on(self) -> bool:
         """Do what the verdict says; whether there is a connection to run then."""
@@ -454,8 +478,9 @@ class Session(Generic[T]):
 
     def made_progress(self, now: float) -> None:
         """An item came that is more than a sign of life."""
-        position = self.position.received
-        self.recovery.progressed(advanced=not self.tracks or position != self._began_behind)
+        if not self.recovery.has_progressed:
+            position = self.position.received
+            self.recovery.progressed(advanced=not self.tracks or position != self._began_behind)
         if self.first_item is None:
             self.first_item = now
         self.last_item = now
@@ -494,11 +519,9 @@ class Session(Generic[T]):
                 self._live_until = stages.last_byte
             if self.tracks and position.uses_event_ids and not stages.is_spoilt:
                 position.advance(stages.parser.last_event_id, self.items_received)
-            unsent: list[T] | None = []
+            unsent: list[T] = []
             if self.recovery.phase is Phase.OPEN:
                 unsent = self.items.take_back()
-                if unsent is None:  # on its way to the consumer: as good as delivered
-                    self.recovery.delivered()
             self._verdict = self._judge(error)
             if unsent and self._verdict.action is not Action.RETRY:
                 self.items.send_nowait(unsent, 0)

@@ -49,6 +49,8 @@ class Stage(ABC, Generic[In, Out]):
         ended: Whether it has hung up.
     """
 
+    __slots__ = ("_on_end", "ended", "fault", "is_spent", "sink", "source")
+
     def __init__(self, source: Link[In], sink: Link[Out], on_end: Callable[[], None]) -> None:
         self.source = source
         self.sink = sink

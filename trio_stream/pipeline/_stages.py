@@ -1,6 +1,6 @@
 """The stages of one connection: connection, parser, assembler; the consumer is the fourth.
 
-Each is a task around a synchronous object; only the connection waits on the network::
+Each is a synchronous object with a task around it; only the connection waits on the network::
 
     connection ══bytes══▶ parser ══frames══▶ assembler ══items══▶ consumer
 
@@ -12,6 +12,13 @@ last stage does not hang up on the consumer. It reports its end to the `Session`
 While all stages are idle, as they are when a slow stream delivers event by event, the connection's
 task does the work of the next two at once (`Stages._work_at_once`): one hop, to the consumer,
 instead of three. As soon as one of them is behind, each works in its own task, and batches grow.
+
+So a stream that never falls behind needs no task for its parser and its assembler, and most never
+do: ten thousand streams that mostly wait are ten thousand tasks and not thirty. The two tasks are
+started when a stage is behind for the first time, that is, when a piece comes and the consumer has
+not taken the items of the one before. They live as long as the connection then. If there are none
+when the body ends, the connection's task runs the two stages to their ends, one after the other:
+the same code, since their links hold nothing but the end.
 """
 
 from __future__ import annotations
@@ -27,7 +34,7 @@ from ..connection import Connection
 from ..dialects import Decoder, Ping
 from ..errors import CorruptFrameError, LimitExceededError, StreamError, StreamTruncatedError
 from ..framing import Comment, Parser
-from ._link import Link
+from ._link import MAX_ITEMS, Link
 from ._position import Position
 from ._stage import Finished, Interrupted, Stage
 from ._watchdog import Watchdog
@@ -39,6 +46,9 @@ T = TypeVar("T")
 # How long to read on when the last item is out, so that the connection can be used again. The end
 # of the body mostly comes with the terminal event.
 _DRAIN_TIME = 0.05
+# How many pieces of the body are read before others have a turn. An HTTP library may have thousands
+# in its buffer, if each is a chunk of one byte.
+_PIECES = 64
 # Items that say only that the other side is alive: they are no progress.
 PULSES = frozenset({Comment, Ping})
 
@@ -87,6 +97,26 @@ class Stages(Generic[T]):
         disconnect_error: What the ``on_disconnect`` callback raised.
     """
 
+    __slots__ = (
+        "_assembler_stage",
+        "_body_is_whole",
+        "_bytes",
+        "_config",
+        "_finishing",
+        "_frames",
+        "_has_tasks",
+        "_items",
+        "_parser_stage",
+        "_reusable",
+        "_was_behind",
+        "_watchdog",
+        "connection",
+        "decoder",
+        "disconnect_error",
+        "is_connected",
+        "parser",
+    )
+
     def __init__(
         self,
         connection: Connection,
@@ -106,10 +136,11 @@ class Stages(Generic[T]):
         self._bytes: Link[bytes] = Link(config.chunk_size)
         self._frames: Link[Any] = Link(config.chunk_size)
         self._watchdog = Watchdog(config, total_end)
-        self._parser_stage = _ParserStage(parser, self._bytes, self._frames, self._hang_up)
+        hang_up = self._hang_up
+        self._parser_stage = _ParserStage(parser, self._bytes, self._frames, hang_up)
         self._assembler_stage = _AssemblerStage(
             self._frames,
-            self._hang_up,
+            hang_up,
             decoder=decoder,
             owner=owner,
             position=position,
@@ -117,6 +148,7 @@ class Stages(Generic[T]):
         )
         self._config = config
         self._reusable = reusable
+        self._was_behind = self._has_tasks = False
         self._body_is_whole = False
         self._finishing = False
         self.is_connected = True
@@ -155,6 +187,12 @@ class Stages(Generic[T]):
 
     async def run(self) -> None:
         """Run until the stream has ended. The response is closed then."""
+        self._watchdog.start()
+        if await self._read():
+            await self._parser_stage.run()
+            await self._assembler_stage.run()
+            return
+        self._has_tasks = True
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._parser_stage.run)
             nursery.start_soon(self._assembler_stage.run)
@@ -189,17 +227,22 @@ class Stages(Generic[T]):
 
     # ---- the connection's task -----------------------------------------------------------------
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
+        """Read to the end, and close the response; or until a stage is behind and has no task.
+
+        Returns whether it was the end.
+        """
         watchdog = self._watchdog
         reason: Exception | None = Interrupted()
         try:
-            watchdog.start()
             unsent: bytes | None = b""
             while unsent is not None:
                 with watchdog.new_scope() as scope:
                     unsent = await self._relay()
                 if scope.cancelled_caught:
                     reason = Finished() if self._finishing else watchdog.error()
+                    break
+                if self._lacks_tasks:
                     break
                 if unsent:  # waiting for the consumer is no silence of the source
                     await self._bytes.send([unsent], len(unsent))
@@ -215,27 +258,42 @@ class Stages(Generic[T]):
         except Exception as error:  # noqa: BLE001 (errors travel in band)
             reason = error
         finally:
-            await self._close(reason)
+            if not self._lacks_tasks:
+                await self._close(reason)
+        return not self._lacks_tasks
+
+    @property
+    def _lacks_tasks(self) -> bool:
+        """Whether a stage was behind, and there are no tasks yet."""
+        return self._was_behind and not self._has_tasks
 
     async def _relay(self) -> bytes | None:
         """Send bytes on as they come, while that needs no waiting.
 
         Returns the piece that could not be sent, ``b""`` if only a new scope is due (see
-        `Watchdog.byte_came`), and `None` at the end of the body.
+        `Watchdog.byte_came`) or the stages need tasks, and `None` at the end of the body.
         """
         receive_some = self.connection.receive_some
         watchdog = self._watchdog
         link, frames, items = self._bytes, self._frames, self._items
+        count = 0
         while data := await receive_some():
             in_time = watchdog.byte_came(trio.current_time())
-            if link.is_awaited and frames.is_awaited and items.is_empty:
+            if items.batch is None and link.is_idle and frames.is_idle:
                 self._work_at_once(data)
             elif not link.send_nowait([data], len(data)):
                 return data
-            elif not in_time:
-                watchdog.start()  # the stages are behind: it was not the source that was silent
+            else:
+                self._was_behind = True
             if not in_time:
+                if not (link.is_idle and frames.is_idle):
+                    watchdog.start()  # the stages are behind: it was not the source that was silent
                 return b""
+            if self._was_behind and not self._has_tasks:
+                return b""
+            count += 1
+            if count % _PIECES == 0:  # of which none may have had to be waited for
+                await trio.lowlevel.cancel_shielded_checkpoint()
         return None
 
     def _work_at_once(self, data: bytes) -> None:
@@ -244,14 +302,19 @@ class Stages(Generic[T]):
         frames: list[Any] = []
         items: list[T] = []
         parser_stage.attempt([data], frames)
-        if frames:
+        if len(frames) > MAX_ITEMS:  # too much for one go
+            self._was_behind = self._frames.send_nowait(frames, len(data))
+        elif frames:
             assembler_stage.attempt(frames, items)
             if items and not assembler_stage.is_dropped:
                 self._items.send_nowait(items, len(data))
         if assembler_stage.is_spent:
             assembler_stage.end(assembler_stage.fault)
-        if parser_stage.is_spent:
+            parser_stage.end(Interrupted())
+        elif parser_stage.is_spent:
             parser_stage.end(parser_stage.fault)
+            if self._frames.batch is None:
+                assembler_stage.end(parser_stage.fault)
 
     async def _discard(self) -> None:
         with trio.CancelScope(deadline=self._watchdog.hung_up), suppress(Exception):
@@ -275,6 +338,8 @@ class Stages(Generic[T]):
 
 @final
 class _ParserStage(Stage[bytes, Any]):
+    __slots__ = ("_parser",)
+
     def __init__(
         self,
         parser: Parser[Any],
@@ -300,6 +365,8 @@ class _ParserStage(Stage[bytes, Any]):
 
 @final
 class _AssemblerStage(Stage[Any, T]):
+    __slots__ = ("_decoder", "_owner", "_position", "_watchdog")
+
     def __init__(
         self,
         source: Link[Any],

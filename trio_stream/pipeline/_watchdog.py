@@ -75,6 +75,7 @@ class Watchdog:
     def new_scope(self) -> trio.CancelScope:
         """A scope in which to await the source. See `error` when it was cancelled."""
         self._scope = trio.CancelScope()
+        self._deadline = math.inf
         self._set_deadline()
         return self._scope
 
@@ -142,7 +143,8 @@ class Watchdog:
             deadline = self.hung_up
         else:
             deadline = min(self._idle.end, self._stall.end, self._total_end)
-        self._deadline = self._scope.deadline = deadline
+        if deadline != self._deadline:  # to set the one that it has is half as dear as to push it
+            self._deadline = self._scope.deadline = deadline
 
 
 @final

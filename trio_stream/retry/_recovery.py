@@ -154,7 +154,30 @@ class Recovery:
     Attributes:
         phase: Where the stream is in its life.
         attempts: How many requests were made.
+        has_progressed: Whether the attempt that runs has proved its worth: `progressed` has no more
+            to say.
     """
+
+    __slots__ = (
+        "_accepted",
+        "_backoff",
+        "_began",
+        "_budget",
+        "_config",
+        "_failing_since",
+        "_failures",
+        "_has_item",
+        "_lived",
+        "_mode",
+        "_pending_cost",
+        "_place",
+        "_random",
+        "_rotated",
+        "_spent",
+        "attempts",
+        "has_progressed",
+        "phase",
+    )
 
     def __init__(
         self,
@@ -184,7 +207,7 @@ class Recovery:
         # The attempt that is running, and the tokens that it and the next one took.
         self._began = now
         self._accepted: float | None = None
-        self._progressed = self._has_item = False
+        self.has_progressed = self._has_item = False
         self._spent = 0.0
         self._pending_cost = 0.0
         self._place: float | None = None  # in the row of those who wait for tokens
@@ -207,7 +230,7 @@ class Recovery:
         self._place = None
         self._began = now
         self._accepted = None
-        self._progressed = self._has_item = False
+        self.has_progressed = self._has_item = False
 
     def accepted(self, now: float) -> None:
         """A response was accepted as a stream."""
@@ -223,9 +246,9 @@ class Recovery:
                 for ``initial_backoff``.
         """
         self._has_item = True
-        if self._progressed or (self.is_subscription and not advanced):
+        if self.has_progressed or (self.is_subscription and not advanced):
             return
-        self._progressed = True
+        self.has_progressed = True
         if self._spent:
             self._budget.give_back(self._spent)
             self._spent = 0.0
@@ -313,7 +336,7 @@ class Recovery:
         if self._counts_life:
             self._lived += life
         no_greeting = self._has_item and life >= self._config.initial_backoff
-        healthy = self._progressed or no_greeting or self._lived >= _HEALTHY
+        healthy = self.has_progressed or no_greeting or self._lived >= _HEALTHY
         self._rotated = error is None and life >= self._config.initial_backoff
         if healthy:
             self._failures = 0
