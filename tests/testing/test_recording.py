@@ -41,6 +41,7 @@ from trio_stream.testing import (
     serve,
     serve_memory,
 )
+from trio_stream.transport import TrioTransport
 
 Clock = trio.testing.MockClock
 
@@ -183,12 +184,29 @@ async def test_streams_of_this_library(autojump_clock: Clock, family: str) -> No
     ):
         event: Any = await anext(rx)
         assert event.data == "one"
+        await trio.testing.wait_all_tasks_blocked()  # the second is read ahead
 
     [exchange] = recorder.cassette.exchanges
     assert exchange.end.end == "left"
     assert exchange.body == b"data: one\n\ndata: two\n\n"
     headers = {name.lower(): value for name, value in exchange.request.headers}
     assert headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("family", ["httpx", "httpx2"])
+async def test_transport_of_both_families(family: str) -> None:
+    """A `TrioTransport` serves clients of both families, recorded too; a stream is seen whole."""
+    recorder = Recorder()
+    async with (
+        serve([Event("one"), Event("two")]) as server,
+        recorder.client(family, transport=TrioTransport(trust_env=False)) as client,
+        open_stream("GET", server.url, client=client) as rx,
+    ):
+        assert [event.data async for event in rx] == ["one", "two"]
+
+    [exchange] = recorder.cassette.exchanges
+    assert exchange.end.end == "complete"
+    assert exchange.body == b"data: one\n\ndata: two\n\n"
 
 
 async def test_request_is_recorded_as_it_was_sent() -> None:

@@ -54,8 +54,20 @@ def test_reads_as_it_was_meant(method: str, target: str, headers: list[tuple[str
 
 
 evil = st.sampled_from(
-    [*"\r\n\0 \t:\x0b\x0c\x1c\x85\x7f/", "\r\n", "\r\n ", "\n\n", "x", "HTTP/1.1", "é", "\u2028"]
-    + ["\r\nContent-Length: 5", "\r\n\r\nGET /evil HTTP/1.1\r\nHost: b\r\n\r\n", " HTTP/1.0", "\u010a"]
+    [
+        *"\r\n\0 \t:\x0b\x0c\x1c\x85\x7f/",
+        "\r\n",
+        "\r\n ",
+        "\n\n",
+        "x",
+        "HTTP/1.1",
+        "é",
+        "\u2028",
+        "\r\nContent-Length: 5",
+        "\r\n\r\nGET /evil HTTP/1.1\r\nHost: b\r\n\r\n",
+        " HTTP/1.0",
+        "\u010a",
+    ]
 )
 texts = st.lists(evil | st.text(max_size=3), max_size=4).map("".join)
 
@@ -111,8 +123,26 @@ framing = st.lists(
     st.tuples(
         st.sampled_from([b"Content-Length", b"content-length", b"Transfer-Encoding", b"X"]),
         st.sampled_from(
-            [b"0", b"5", b"05", b" 5 ", b"+5", b"-5", b"5,5", b"5 5", b"0x5", b"5_0", b"\xb2", b""]
-            + [b"chunked", b" Chunked\t", b"gzip", b"chunked, chunked", b"gzip, chunked", b"9" * 30]
+            [
+                b"0",
+                b"5",
+                b"05",
+                b" 5 ",
+                b"+5",
+                b"-5",
+                b"5,5",
+                b"5 5",
+                b"0x5",
+                b"5_0",
+                b"\xb2",
+                b"",
+                b"chunked",
+                b" Chunked\t",
+                b"gzip",
+                b"chunked, chunked",
+                b"gzip, chunked",
+                b"9" * 30,
+            ]
         ),
     ),
     max_size=3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from itertools import pairwise
 
 import attrs
@@ -268,7 +269,12 @@ def test_takes_nothing_that_h11_refuses(method: str, data: bytes, places: list[i
         assert expected.content.startswith(reading.content) or expected.ending == "bad"
     if reading.is_reusable and method != "CONNECT":
         assert not left_over.strip(b"\r\n")
-        assert expected.is_reusable or expected.head[0] == "1.0" or b"content-length" in trailers or b"transfer-encoding" in trailers
+        assert (
+            expected.is_reusable
+            or expected.head[0] == "1.0"
+            or b"content-length" in trailers
+            or b"transfer-encoding" in trailers
+        )
 
 
 @given(data=damaged(), places=places)
@@ -276,3 +282,98 @@ def test_cuts_make_no_difference_to_damage(data: bytes, places: list[int]) -> No
     """Damaged bytes are taken or refused alike wherever they are cut."""
     whole, pieces = ours("GET", [data]), ours("GET", cut(data, places))
     assert (whole.ending, whole.head, whole.content) == (pieces.ending, pieces.head, pieces.content)
+
+
+# ---- limits -----------------------------------------------------------------------------------
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1000, 65536])
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"HTTP/1.1 200 ", b"x"),
+        (OK + b"X: ", b"x"),
+        (OK, b"X: y\r\n"),
+        (OK, b"x"),
+        (b"", b"\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"),
+        (CHUNKED, b"0"),
+        (CHUNKED + b"1;", b"x"),
+        (CHUNKED + b"0\r\n", b"X: y\r\n"),
+        (CHUNKED + b"0\r\nX: ", b"x"),
+    ],
+    ids=[
+        "reason",
+        "value",
+        "fields",
+        "name",
+        "empty",
+        "interim",
+        "size",
+        "extension",
+        "trailers",
+        "trailer",
+    ],
+)
+def test_flood_without_content(begin: bytes, more: bytes, size: int) -> None:
+    """What is no content and has no end is given up in time, and is not kept until then."""
+    parser = ResponseParser("GET", **LIMITS)
+    piece = more * (size // len(more))
+    tracemalloc.start()
+    try:
+        parser.feed(begin)
+        fed = 0
+        while not parser.problem:
+            parser.feed(piece)
+            fed += len(piece)
+            assert fed <= 2 * 65536 + len(piece)
+    except BadResponseError:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert parser.problem
+    assert peak < 8 * 65536
+
+
+@pytest.mark.parametrize("chunk", [b"1\r\nx\r\n", b"1;%b\r\nx\r\n" % (b"y" * 50)])
+def test_body_without_end(chunk: bytes) -> None:
+    """A body may be as long as it likes, in chunks of one byte too; nothing of it is kept."""
+    parser = ResponseParser("GET", **LIMITS)
+    assert parser.feed(CHUNKED) == b""
+    read = chunk * 1000
+    tracemalloc.start()
+    for _ in range(20):
+        assert parser.feed(read) == b"x" * 1000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not parser.problem
+    assert peak < 3 * 65536
+
+
+def test_many_tiny_chunks_are_one_piece() -> None:
+    """What one read brings is handed out at once, however many chunks it came in."""
+    parser = ResponseParser("GET", **LIMITS)
+    parser.feed(CHUNKED)
+    assert parser.feed(b"1\r\nx\r\n" * 10_000) == b"x" * 10_000
+    assert parser.feed(b"0\r\n\r\n") == b""
+    assert parser.is_complete
+    assert parser.is_reusable
+
+
+@pytest.mark.parametrize("size", [0, 127, 128, 129])
+def test_number_of_fields(size: int) -> None:
+    """As many fields as allowed are taken, and not one more."""
+    reading = ours("HEAD", [OK + b"X: y\r\n" * size + b"\r\n"])
+    assert (reading.ending == "whole") == (size <= 128)
+
+
+def test_size_of_a_head() -> None:
+    """A head of about the size that is allowed is taken, and one that is larger is not."""
+    for size, ending in [(65000, "whole"), (65600, "bad")]:
+        data = OK + b"X: %b\r\n\r\n" % (b"x" * size)
+        assert ours("HEAD", [data]).ending == ending
+        assert ours("HEAD", cut(data, [100, 30_000, 64_000])).ending == ending

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
+import socket
+import ssl
 from collections import Counter
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -19,7 +23,6 @@ from trio.testing import wait_all_tasks_blocked
 from tests.transport.raw_server import (
     CHUNKED,
     OK,
-    FAMILIES,
     Peer,
     each_family,
     new_client,
@@ -27,7 +30,9 @@ from tests.transport.raw_server import (
     serve_raw,
     statistics,
 )
-from trio_stream.testing import assert_no_leaks
+from trio_stream.slots import Slots
+
+trustme = pytest.importorskip("trustme")
 
 ROUNDS = int(os.environ.get("TRIO_STREAM_SOAK", "1"))
 TASKS = 200
@@ -178,7 +183,9 @@ class Soak:
             async with self.client.stream(method, url, content=body) as response:
                 assert response.headers["X-Number"] == str(number)
                 # The library's own iterator must be read to its end, or be left to be collected.
-                body = response.aiter_raw() if pieces > 1 else response.extensions["trio_stream.body"]
+                body = (
+                    response.aiter_raw() if pieces > 1 else response.extensions["trio_stream.body"]
+                )
                 async for piece in body:
                     got += piece
                     pieces -= 1
@@ -210,3 +217,205 @@ async def test_each_gets_its_own(family: str, limit: int | None) -> None:
             assert now.idle <= (limit or TASKS)
             assert soak.ended.total() == TASKS
             assert min(soak.ended[how] for how in ("answer", "error", "cancelled")) > 5
+
+
+# ---- the client is closed ---------------------------------------------------------------------
+
+
+@each_family
+async def test_closed_while_waiting(family: str) -> None:
+    """Whoever waits for a connection, or for an answer, when the client is closed gets an error."""
+    http = import_module(family)
+    ended = []
+
+    async def ask(client: Any, url: str) -> None:
+        with pytest.raises(http.NetworkError) as caught:
+            await client.get(url)
+        ended.append(caught.value)
+
+    async with raw(family, Peer.gone, max_connections=2) as (client, server):
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(ask, client, server.url)
+            await wait_all_tasks_blocked()
+            assert statistics(client).waiting == 3
+            await client.aclose()
+        assert len(ended) == 5
+        assert len(server.peers) == 2
+        assert statistics(client).connections == 0
+
+
+@each_family
+async def test_closed_while_connecting(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is made while the client is closed is closed, too."""
+    http = import_module(family)
+    connect = trio.open_tcp_stream
+    goes_on = trio.Event()
+
+    async def slowly(*args: Any, **options: Any) -> trio.SocketStream:
+        await goes_on.wait()
+        return await connect(*args, **options)
+
+    async def ask(client: Any, url: str) -> None:
+        with pytest.raises(http.ConnectError):
+            await client.get(url)
+
+    monkeypatch.setattr(trio, "open_tcp_stream", slowly)
+    async with raw(family, Peer.gone) as (client, server):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, client, server.url)
+            await wait_all_tasks_blocked()
+            await client.aclose()
+            goes_on.set()
+        assert statistics(client).connections == 0
+
+
+@each_family
+async def test_number_of_a_closed_socket(family: str, tmp_path: Path) -> None:
+    """What has got the number of a connection that is closed under a reader is not read."""
+    (tmp_path / "other").write_bytes(b"6\r\nSECRET\r\n0\r\n\r\n")
+    http = import_module(family)
+
+    async def talk(peer: Peer) -> None:
+        await peer.answer(CHUNKED + b"2\r\nok\r\n")
+        await peer.gone()
+
+    async def close_and_open(client: Any, theirs: socket.socket, files: list[int]) -> None:
+        await trio.lowlevel.wait_readable(theirs)
+        await client.aclose()
+        files.append(os.open(tmp_path / "other", os.O_RDONLY))
+
+    for _ in range(10):  # which of the two tasks is first is up to chance
+        ours, theirs = socket.socketpair()
+        files: list[int] = []
+        async with raw(family, talk) as (client, server):
+            async with client.stream("GET", server.url) as response:
+                body = response.extensions["trio_stream.body"]
+                assert await anext(body) == b"ok"
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(close_and_open, client, theirs, files)
+                    await wait_all_tasks_blocked()
+                    nursery.start_soon(read_one, body, http)
+                    await wait_all_tasks_blocked()
+                    server.peers[0].socket._sock.send(b"2\r\nok\r\n")
+                    ours.send(b"x")
+            assert os.read(files[0], 1) == b"6"
+            os.close(files[0])
+            ours.close()
+            theirs.close()
+
+
+async def read_one(body: Any, http: Any) -> None:
+    try:
+        assert await anext(body) == b"ok"
+    except http.ReadError:
+        pass
+
+
+# ---- responses that nobody closes -------------------------------------------------------------
+
+
+class Cycle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self, content: object) -> None:
+        self.content = content
+        self.myself = self
+
+
+async def drop_one(family: str, client: Any, url: str) -> None:
+    request = import_module(family).Request("GET", url)
+    Cycle(await client._transport.handle_async_request(request))
+
+
+async def stop_in_the_middle(peer: Peer) -> None:
+    await peer.answer(CHUNKED + b"2\r\nok\r\n" if peer.number == 1 else OK)
+    await peer.gone()
+
+
+@each_family
+@pytest.mark.filterwarnings("ignore:a response was neither:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+async def test_dropped_in_another_thread(family: str) -> None:
+    """The slot of a response that is collected in a worker thread comes back."""
+    async with (
+        serve_raw(stop_in_the_middle) as server,
+        new_client(family, max_connections=1) as client,
+    ):
+        gc.disable()
+        try:
+            await drop_one(family, client, server.url)
+            await trio.to_thread.run_sync(gc.collect)
+        finally:
+            gc.enable()
+        assert (await client.get(server.url)).content == b"ok"
+
+
+@each_family
+@pytest.mark.filterwarnings("ignore:a response was neither:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+async def test_dropped_while_another_gives_back(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collection may begin in the middle of anything; no slot is lost by it, nor given twice."""
+    got = []
+    has_room = Slots._has_room
+
+    def has_room_and_collects(self: Slots, host: str) -> bool:
+        gc.collect()
+        return has_room(self, host)
+
+    async def ask(client: Any, url: str) -> None:
+        got.append((await client.get(url)).content)
+
+    async def talk(peer: Peer) -> None:
+        while await peer.answer(CHUNKED + b"2\r\nok\r\n" if peer.number <= 2 else OK):
+            pass
+
+    async with (
+        serve_raw(talk) as server,
+        new_client(family, max_connections=2) as client,
+    ):
+        request = import_module(family).Request("GET", server.url)
+        response = await client._transport.handle_async_request(request)
+        gc.disable()
+        try:
+            await drop_one(family, client, server.url)
+            async with trio.open_nursery() as nursery:
+                for _ in range(6):
+                    nursery.start_soon(ask, client, server.url)
+                await wait_all_tasks_blocked()
+                monkeypatch.setattr(Slots, "_has_room", has_room_and_collects)
+                await response.aclose()
+                monkeypatch.setattr(Slots, "_has_room", has_room)
+        finally:
+            gc.enable()
+    assert got == [b"ok"] * 6
+
+
+# ---- over TLS ---------------------------------------------------------------------------------
+
+
+@each_family
+async def test_poison_in_a_record_of_its_own(family: str) -> None:
+    """What is behind a response, in the same packet but another record, is not the next one."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.request()
+        tls = peer.stream
+        for data in (OK, POISON):
+            tls._ssl_object.write(data)
+        packet = (tls._delayed_outgoing or b"") + tls._outgoing.read()
+        tls._delayed_outgoing = None
+        await tls.transport_stream.send_all(packet)
+        await peer.answer(OK)
+        await peer.gone()
+
+    authority = trustme.CA()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    client_side = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    async with raw(family, talk, tls=server_side, verify=client_side) as (client, server):
+        assert (await client.get(server.url)).content == b"ok"
+        assert (await client.get(server.url)).content == b"ok"
+        assert len(server.peers) == 2

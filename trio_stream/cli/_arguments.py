@@ -159,6 +159,8 @@ def argument_parser() -> argparse.ArgumentParser:
         "machine: text and tool calls arrive live, and two of the streams break.",
     )
     demo.add_argument("--fast", action="store_true", help="as fast as it goes")
+    # It has arguments of its own, and its own help.
+    commands.add_parser("bench", help="measure, beside its peers; in a checkout", add_help=False)
     return parser
 
 

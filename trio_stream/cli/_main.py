@@ -54,7 +54,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         say("trio-stream: there is no stdout to write to")
         return Exit.FAILED
     parser = argument_parser()
-    parsed = parser.parse_args(arguments)
+    parsed, rest = parser.parse_known_args(arguments)
+    if parsed.command == "bench":
+        # It brings a process that may never be needed.
+        from ._bench import bench  # noqa: PLC0415
+
+        return bench(rest)
+    if rest:
+        parsed = parser.parse_args(arguments)  # exits
     on_terminal = is_terminal(sys.stdout)
     if parsed.command == "tail":
         return trio.run(tail, _understood(parsed, partial(tail_options, on_terminal=on_terminal)))

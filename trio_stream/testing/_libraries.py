@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["core", "library", "library_of", "preferred"]
+__all__ = ["core", "libraries_of", "library", "library_of_request", "preferred"]
 
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
@@ -32,17 +32,29 @@ def preferred() -> str:
     return "httpx2" if find_spec("httpx2") else "httpx"
 
 
-def library_of(transport: object) -> Any:
-    """The family that a transport belongs to.
+def libraries_of(transport: object) -> list[Any]:
+    """The families that a transport serves, that of a client of our own first.
 
     Raises:
         TypeError: It is no asynchronous transport of either.
     """
-    for cls in type(transport).__mro__:
-        name = cls.__module__.partition(".")[0]
-        if name in _CORES and cls.__name__ == "AsyncBaseTransport":
-            return sys.modules[name]
-    raise TypeError(f"a transport must be an AsyncBaseTransport of httpx or httpx2: {transport!r}")
+    found = _families(type(transport), "AsyncBaseTransport")
+    if not found:
+        raise TypeError(
+            f"a transport must be an AsyncBaseTransport of httpx or httpx2: {transport!r}"
+        )
+    return [sys.modules[name] for name in sorted(found, key=lambda name: name != preferred())]
+
+
+def library_of_request(request: object) -> Any:
+    """The family that a request is of."""
+    return sys.modules[_families(type(request), "Request")[0]]
+
+
+def _families(type_: type, base: str) -> list[str]:
+    """The families that have a class called ``base`` among the ancestors of a class."""
+    roots = {cls: cls.__module__.partition(".")[0] for cls in type_.__mro__}
+    return [name for cls, name in roots.items() if name in _CORES and cls.__name__ == base]
 
 
 def _name(family: str | ModuleType) -> str:

@@ -15,6 +15,7 @@ and they come out as they went in.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from os import PathLike
@@ -33,7 +34,7 @@ from ._exchange import (
     RecordedHead,
     RecordedRequest,
 )
-from ._libraries import library, library_of, preferred
+from ._libraries import libraries_of, library, library_of_request, preferred
 from ._scrubbing import Scrubber
 
 __all__ = ["Recorder", "recording"]
@@ -67,11 +68,10 @@ class Recorder:
             inner: An ``AsyncBaseTransport`` of httpx or httpx2.
 
         Returns:
-            One of the same family. It closes ``inner`` when it is closed.
+            One of the same family, or of both. It closes ``inner`` when it is closed.
         """
-        http = library_of(inner)
-        kind = type("RecordingTransport", (_Transport, http.AsyncBaseTransport), {})
-        return kind(http, inner, self)
+        bases = [http.AsyncBaseTransport for http in libraries_of(inner)]
+        return type("RecordingTransport", (_Transport, *bases), {})(inner, self)
 
     def client(
         self, family: str | ModuleType | None = None, *, transport: Any = None, **options: Any
@@ -87,7 +87,7 @@ class Recorder:
                 as ``verify``, belong to the transport.
         """
         if family is None and transport is not None:
-            http = library_of(transport)
+            http = libraries_of(transport)[0]
         else:
             http = library(preferred() if family is None else family)
         inner = http.AsyncHTTPTransport() if transport is None else transport
@@ -199,20 +199,18 @@ class _Take:
 class _Transport:
     """The transport, but for its base class."""
 
-    def __init__(self, http: Any, inner: Any, recorder: Recorder) -> None:
-        self._http = http
+    def __init__(self, inner: Any, recorder: Recorder) -> None:
         self._inner = inner
         self._recorder = recorder
-        self._body_type = type("RecordedBody", (_Body, http.AsyncByteStream), {})
-        self._sent_type = type("RecordedContent", (_Content, http.AsyncByteStream), {})
 
     async def handle_async_request(self, request: Any) -> Any:
+        http = library_of_request(request)
         take = self._recorder.begin(request)
         content = request.stream
         try:
             take.sent += request.content
-        except self._http.RequestNotRead:  # it comes from an iterator, and is read only once
-            request.stream = self._sent_type(content, take.sent)
+        except http.RequestNotRead:  # it comes from an iterator, and is read only once
+            request.stream = _stream(_Content, http)(content, take.sent)
         try:
             response = await self._inner.handle_async_request(request)
         except BaseException as error:
@@ -222,17 +220,10 @@ class _Transport:
             request.stream = content  # which a redirect would send again
         take.head(response)
         if response.is_stream_consumed:  # it came in one piece, and nobody will ask for it again
-            take.chunk(await self._whole(response))
+            take.chunk(await _whole(response, http))
             take.end("complete")
-        response.stream = self._body_type(response.stream, take)
+        response.stream = _stream(_Body, http)(response.stream, take)
         return response
-
-    async def _whole(self, response: Any) -> bytes:
-        try:
-            return b"".join([part async for part in response.stream])
-        except self._http.StreamConsumed:
-            whole: bytes = response.content
-            return whole
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -243,6 +234,20 @@ class _Transport:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._inner.__aexit__(*exc_info)
+
+
+async def _whole(response: Any, http: Any) -> bytes:
+    try:
+        return b"".join([part async for part in response.stream])
+    except http.StreamConsumed:
+        whole: bytes = response.content
+        return whole
+
+
+@functools.cache
+def _stream(type_: type, http: Any) -> Any:
+    """A class of ours, as a stream of the family, which insists on its own base class."""
+    return type(type_.__name__, (type_, http.AsyncByteStream), {})
 
 
 class _Content:

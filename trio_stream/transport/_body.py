@@ -7,8 +7,6 @@ import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
-import trio
-
 from ._exchange import Exchange
 from ._pool import Lease
 
@@ -70,12 +68,11 @@ class ResponseBody:
         self.close()
 
     def __del__(self) -> None:
-        if self._lease.is_open:
+        lease: Lease | None = getattr(self, "_lease", None)
+        if lease is not None and lease.abandon():
             warnings.warn(
                 "a response was neither read to its end nor closed", ResourceWarning, stacklevel=2
             )
-            if trio.lowlevel.in_trio_run():
-                self.close()
 
     def _end_if_complete(self) -> None:
         if self._exchange.parser.is_complete:

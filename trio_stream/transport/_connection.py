@@ -61,6 +61,7 @@ class Connection:
         "used",
         "idle_since",
         "was_cut",
+        "_is_tls",
         "_may_have_more",
         "_receive_some",
         "_socket",
@@ -73,6 +74,7 @@ class Connection:
         wire: Any = getattr(stream, "transport_stream", stream)
         self._socket: Any = getattr(wire, "socket", wire)
         plain = isinstance(stream, trio.SocketStream)
+        self._is_tls = isinstance(stream, trio.SSLStream)
         self._receive_some: Callable[[int], Awaitable[bytes]] | None = (
             None if plain and os.name == "posix" else stream.receive_some
         )
@@ -139,7 +141,14 @@ class Connection:
         fileno = getattr(self._socket, "fileno", None)
         if fileno is None:  # in memory
             return bool(self._socket.is_readable())
-        return fileno() < 0 or _is_ready(fileno(), to_write=False)
+        if fileno() < 0 or _is_ready(fileno(), to_write=False):
+            return True
+        if not self._is_tls:
+            return False
+        # What came in the same segment as the end of the response has been read from the socket.
+        # trio has no public name for the buffer that it is in then.
+        unread: Any = getattr(self.stream, "_incoming", None)
+        return self.stream.pending() > 0 or bool(getattr(unread, "pending", 0))
 
     @property
     def is_writable(self) -> bool:

@@ -28,6 +28,9 @@ _READ_SIZE = 65536
 _SENT_TOGETHER = 65536
 
 
+_TIMEOUTS = ("connect", "read", "write", "pool")
+
+
 @attrs.frozen
 class Timeouts:
     """The ``timeout`` extension of a request: seconds, or `None` for as long as it takes.
@@ -93,15 +96,18 @@ class Request:
         """
         extensions = request.extensions
         headers = [*request.headers.raw, *more_headers]
-        target = absolute + extensions.get("target", request.url.raw_path)
+        target = extensions.get("target", request.url.raw_path)
+        if isinstance(target, str):
+            target = target.encode("ascii")
+        timeouts = extensions.get("timeout", {})
         return cls(
             family=family,
             method=request.method,
-            head=request_head(request.method, target, headers),
+            head=request_head(request.method, absolute + target, headers),
             length=body_length(headers),
             stream=request.stream,
             closes=wants_close(headers),
-            timeouts=Timeouts(**extensions.get("timeout", {})),
+            timeouts=Timeouts(*map(timeouts.get, _TIMEOUTS)),
             trace=trace,
         )
 
@@ -171,7 +177,8 @@ class Exchange:
         except self._family.WriteError as error:
             if error is not self._write_error:
                 raise
-        await trace("http11.send_request_headers.complete", {})
+        for step in ("headers.complete", "body.started", "body.complete"):
+            await trace(f"http11.send_request_{step}", {})
         await trace("http11.receive_response_headers.started", {})
         try:
             while not self.parser.has_head:

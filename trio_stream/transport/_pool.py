@@ -69,6 +69,7 @@ class Pool:
     ) -> None:
         self._slots = Slots(max_connections, max_per_host)
         self._closings = 0  # how many times it was closed
+        self._token: trio.lowlevel.TrioToken | None = None  # of the run that uses it
         self._max_connections = max_connections
         self._max_keepalive = max_keepalive
         self._keepalive_expiry = keepalive_expiry
@@ -77,6 +78,17 @@ class Pool:
         self._idle_by_origin: dict[Origin, OrderedDict[Connection, None]] = {}
         # Not owned: a response that nobody closes is found by the garbage collector.
         self._in_use: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+    def give_back_later(self, lease: Lease) -> None:
+        """Give a lease back from wherever the garbage collector runs.
+
+        That may be another thread, or the middle of any method here.
+        """
+        try:
+            if self._token is not None:
+                self._token.run_sync_soon(lease.end)
+        except trio.RunFinishedError:
+            lease.end()  # nobody waits for it
 
     async def take_slot(self, origin: Origin) -> Lease:
         """Wait for a slot, in turn.
@@ -87,6 +99,7 @@ class Pool:
             trio.ClosedResourceError: The pool was closed meanwhile.
         """
         closings = self._closings
+        self._token = trio.lowlevel.current_trio_token()
         if not self._slots.take_nowait(origin.netloc):
             await self._slots.wait(origin.netloc)
         if closings != self._closings:
@@ -195,11 +208,14 @@ class Lease:
         self._origin = origin
         self._pool: Pool | None = pool
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it has still to be given back."""
-        return self._pool is not None
+    def abandon(self) -> bool:
+        """Give it back from a finalizer. Whether that was still to be done."""
+        pool = self._pool
+        if pool is not None:
+            pool.give_back_later(self)
+        return pool is not None
 
+    @trio.lowlevel.enable_ki_protection
     def end(self, *, reusable: bool = False) -> None:
         """Give it back. Idempotent.
 

@@ -41,7 +41,11 @@ class Proxy:
         Raises:
             ValueError: It is no URL of an HTTP proxy.
         """
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port or 80
+        except ValueError:  # which would spell out the password
+            raise ValueError("a proxy must be an http:// URL: this one cannot be read") from None
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(
                 f"a proxy must be an http:// URL, got {parts.scheme}://{parts.hostname or ''}: "
@@ -51,7 +55,7 @@ class Proxy:
         if parts.username is not None:
             userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers = ((b"Proxy-Authorization", b"Basic " + b64encode(userinfo.encode())),)
-        return cls(parts.hostname, parts.port or 80, headers)
+        return cls(parts.hostname, port, headers)
 
 
 def environment_proxies() -> dict[str, Proxy]:

@@ -38,6 +38,8 @@ def request_head(method: str, target: bytes, headers: Headers) -> bytes:
         raise BadRequestError(f"illegal method {method!r}")
     if not _TARGET.fullmatch(target):
         raise BadRequestError(f"illegal target {target!r}")
+    if sum(name.lower() == b"host" for name, _ in headers) != 1:
+        raise BadRequestError("a request must have one Host header")
     lines = [b"%b %b HTTP/1.1" % (verb, target)]
     for name, value in headers:
         if not _TOKEN.fullmatch(name):

@@ -129,6 +129,8 @@ class ResponseParser:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.problem = self.problem or "101 Switching Protocols, which nobody asked for"
+        except httptools.HttpParserCallbackError as error:  # Ctrl-C, or no memory
+            raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             self.is_reusable = False
             if not self.is_complete:
