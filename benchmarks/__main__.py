@@ -1,56 +1,169 @@
-"""``python -m benchmarks [NAME ...] [--smoke] [--output DIR]``."""
+"""``python -m benchmarks [NAME ...] [--quick | --smoke] [--output DIR]``."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from . import fragments, picture
+import attrs
 
-# Each is a module with `run(*, smoke: bool) -> Report`, and its docstring says what it measures.
-NAMES = ("parser", "fragments", "messages", "endtoend")
-BENCHMARKS = {name: f"benchmarks.{name}" for name in NAMES}
+from . import fragments, growth, lateness, many, messages, parser, picture, reading
+from .candidates import CANDIDATES, NODE
+from .compare import compare, figures_in
+from .guard import STORED, check, environment, guard, merged, stored
+from .lab import Lab, Scale
+from .report import Figure, Report, head, write_json
+from .targets import targets
 
 
-def main() -> None:
-    """Run the benchmarks that were named, or all."""
-    modules = {name: importlib.import_module(path) for name, path in BENCHMARKS.items()}
-    parser = argparse.ArgumentParser(
+@attrs.frozen
+class Benchmark:
+    """What can be measured.
+
+    Attributes:
+        about: In a line.
+        run: Measures it.
+    """
+
+    about: str
+    run: Callable[[Lab], Report]
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "burst": Benchmark("events as fast as they go, over loopback", reading.burst),
+    "typed": Benchmark("the same as typed items", reading.typed),
+    "assembled": Benchmark("messages over loopback, beside official SDKs", reading.assembled),
+    "paced": Benchmark("an event to a read, over loopback", reading.paced),
+    "held": Benchmark("many streams opened, held, closed", many.held),
+    "memory": Benchmark("what an idle stream holds", many.memory),
+    "latency": Benchmark("how long an event takes, among 1,000 streams", lateness.latency),
+    "fairness": Benchmark("how long a flood keeps others waiting", lateness.fairness),
+    "growth": Benchmark("how cost grows with events and their size", growth.growth),
+    "parser": Benchmark("the parser of events alone: bytes in, events out", parser.run),
+    "fragments": Benchmark("JSON in fragments, as tool calls stream", fragments.run),
+    "messages": Benchmark("whole answers without I/O: bytes in, one message out", messages.run),
+    "guard": Benchmark("calls, blocks, instructions: free of noise", guard),
+}
+
+EPILOG = """\
+{}
+
+Everything takes about a quarter of an hour; --quick, a third of that. A machine with other things
+to do gives good ratios, but not good latencies. See docs/benchmarks.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks that were named, or all; return the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.compare:
+        return _compare(*options.compare)
+    for name in options.names:
+        if name not in BENCHMARKS:
+            print(f"there is no {name!r}: choose from {', '.join(BENCHMARKS)}", file=sys.stderr)
+            return 2
+    if options.check and options.names != ["guard"]:
+        print("--check is for: guard --check", file=sys.stderr)
+        return 2
+    scale = Scale.SMOKE if options.smoke else Scale.QUICK if options.quick else Scale.FULL
+    given = sys.argv[1:] if arguments is None else arguments
+    command = " ".join(["python -m benchmarks", *given])
+    figures: list[Figure] = []
+    code = 0
+    with Lab(scale) as lab:
+        if scale is Scale.SMOKE and not options.names:
+            lab.start([NODE, *CANDIDATES])  # they take most of the time, and it is not measured
+        for name in options.names or BENCHMARKS:
+            report = BENCHMARKS[name].run(lab)
+            figures += report.figures
+            if scale is Scale.SMOKE:
+                print(f"{name}: everything runs", flush=True)
+                continue
+            lab.close_workers()  # who is asked next begins afresh
+            print(report, flush=True)
+            if options.check:
+                code = _check(report)
+            if options.output:
+                _write(options.output, name, report, command)
+    if scale is not Scale.SMOKE and not options.names:
+        _sum_up(figures, options.output, command)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure, beside the peers that are installed.",
-        epilog="\n".join(f"{name}: {each.__doc__}" for name, each in modules.items()),
+        epilog=EPILOG.format(
+            "\n".join(f"{name:11}{each.about}" for name, each in BENCHMARKS.items())
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="what to measure (default: everything)"
-    )
-    parser.add_argument(
-        "--smoke", action="store_true", help="only check, quickly, that everything runs"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="also write NAME.md, NAME.json and pictures there",
-    )
-    options = parser.parse_args()
-    for name in options.names:
-        if name not in modules:
-            parser.error(f"there is no {name!r}: choose from {', '.join(modules)}")
-    for name in options.names or modules:
-        report = modules[name].run(smoke=options.smoke)
-        if options.smoke:
-            print(f"{name}: everything runs")
-            continue
-        print(report)
-        if options.output:
-            report.write(options.output, name)
-            if name == "fragments":
-                fragments.draw(options.output)
-    if options.output and not options.names:
-        picture.draw(options.output)
+    add = found.add_argument
+    add("names", nargs="*", metavar="NAME", help="what to measure (default: everything)")
+    scale = found.add_mutually_exclusive_group()
+    text = "fewer rounds, and not the largest cases"
+    scale.add_argument("--quick", action="store_true", help=text)
+    text = "only check, quickly, that everything runs"
+    scale.add_argument("--smoke", action="store_true", help=text)
+    text = "also write NAME.md, NAME.json and pictures there; of all, results.json and targets.md"
+    add("--output", type=Path, metavar="DIR", help=text)
+    text = "only tell what has changed between two files, such as results.json of two runs"
+    add("--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help=text)
+    text = f"of guard: fail if a count is more than 5 %% above the one in {STORED.name}"
+    add("--check", action="store_true", help=text)
+    return found
+
+
+def _write(folder: Path, name: str, report: Report, command: str) -> None:
+    if name == "guard":
+        data = merged(report, folder / STORED.name)
+        report.write(folder, name, command)
+        write_json(folder / STORED.name, data)
+        return
+    report.write(folder, name, command)
+    picture.draw(folder, name, report.figures)
+    if name == "fragments":
+        fragments.draw(folder)
+
+
+def _sum_up(figures: Sequence[Figure], folder: Path | None, command: str) -> None:
+    table = targets(figures)
+    print(table, flush=True)
+    if folder is None:
+        return
+    Report([table]).write(folder, "targets", command)
+    (folder / "targets.json").unlink()  # the figures are in results.json
+    every = {**head(command), "figures": [attrs.asdict(each) for each in figures]}
+    write_json(folder / "results.json", every)
+    picture.draw_results(folder, figures)
+
+
+def _compare(before: Path, after: Path) -> int:
+    try:
+        print(compare(figures_in(before), figures_in(after)))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _check(report: Report) -> int:
+    facts: dict[str, dict[str, dict[str, float]]] = report.facts  # type: ignore[assignment]
+    here = environment()
+    base = stored().get(here)
+    if base is None:
+        print(f"{STORED} has no counts for {here}", file=sys.stderr)
+        return 2
+    grown = check(facts[here], base["counts"])
+    print("\n".join(grown) or "No count has grown.")
+    return 1 if grown else 0
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

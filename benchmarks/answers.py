@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["anthropic_answer", "openai_chat_answer", "openai_responses_answer"]
+__all__ = ["anthropic_answer", "openai_chat_answer", "openai_responses_answer", "text_of"]
 
 
 def _words(count: int) -> list[str]:
@@ -32,14 +32,19 @@ def _events(events: Iterable[dict[str, Any]], *, named: bool = True) -> bytes:
     ).encode()
 
 
-def anthropic_answer(count: int) -> bytes:
+def text_of(count: int) -> str:
+    """The text of an answer of so many words."""
+    return "".join(_words(count))
+
+
+def anthropic_answer(count: int, *, with_tools: bool = True) -> bytes:
     """The stream of an Anthropic message."""
     words = _words(count)
 
     def delta(index: int, **fields: str) -> dict[str, Any]:
         return {"type": "content_block_delta", "index": index, "delta": fields}
 
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -51,18 +56,24 @@ def anthropic_answer(count: int) -> bytes:
     }
     text = {"type": "text", "text": ""}
     call = {"type": "tool_use", "id": "call_1", "name": "note", "input": {}}
+    calls = [
+        {"type": "content_block_start", "index": 1, "content_block": call},
+        *(delta(1, type="input_json_delta", partial_json=each) for each in _fragments(words)),
+        {"type": "content_block_stop", "index": 1},
+    ]
     return _events(
         [
             {"type": "message_start", "message": message},
             {"type": "content_block_start", "index": 0, "content_block": text},
             *(delta(0, type="text_delta", text=word) for word in words),
             {"type": "content_block_stop", "index": 0},
-            {"type": "content_block_start", "index": 1, "content_block": call},
-            *(delta(1, type="input_json_delta", partial_json=each) for each in _fragments(words)),
-            {"type": "content_block_stop", "index": 1},
+            *(calls if with_tools else ()),
             {
                 "type": "message_delta",
-                "delta": {"stop_reason": "tool_use", "stop_sequence": None},
+                "delta": {
+                    "stop_reason": "tool_use" if with_tools else "end_turn",
+                    "stop_sequence": None,
+                },
                 "usage": {"output_tokens": 3 * count},
             },
             {"type": "message_stop"},
@@ -70,7 +81,7 @@ def anthropic_answer(count: int) -> bytes:
     )
 
 
-def openai_chat_answer(count: int) -> bytes:
+def openai_chat_answer(count: int, *, with_tools: bool = True) -> bytes:
     """The stream of a chat completion."""
     words = _words(count)
 
@@ -88,14 +99,17 @@ def openai_chat_answer(count: int) -> bytes:
         function = {"arguments": arguments, **fields.pop("function", {})}
         return chunk({"tool_calls": [{"index": 0, **fields, "function": function}]})
 
+    calls = [
+        call("", id="call_1", type="function", function={"name": "note"}),
+        *(call(each) for each in _fragments(words)),
+    ]
     return (
         _events(
             [
                 chunk({"role": "assistant", "content": ""}),
                 *(chunk({"content": word}) for word in words),
-                call("", id="call_1", type="function", function={"name": "note"}),
-                *(call(each) for each in _fragments(words)),
-                chunk({}, "tool_calls"),
+                *(calls if with_tools else ()),
+                chunk({}, "tool_calls" if with_tools else "stop"),
             ],
             named=False,
         )

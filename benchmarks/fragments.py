@@ -20,7 +20,9 @@ import attrs
 
 from trio_stream.partial_json import PartialJSON
 
+from . import report
 from .documents import SHAPES, fragments_of
+from .lab import Lab, Scale
 from .measure import Effort, measure
 from .report import Report, Table
 
@@ -76,10 +78,10 @@ class Case:
     fragments: list[str]
 
 
-def run(*, smoke: bool) -> Report:
+def run(lab: Lab) -> Report:
     """Measure; or, for a smoke test, only check that everybody finds the same value."""
     found = peers()
-    sizes = (200, 1_000) if smoke else SIZES
+    sizes = lab.scale.pick(SIZES, SIZES[:2], (200, 1_000))
     exact, varied = (
         [
             Case(shape, size, fragments_of(make(size), least, most))
@@ -91,8 +93,8 @@ def run(*, smoke: bool) -> Report:
     for case in (*exact, *varied):
         if case.size <= 5_000:
             _check(case, found)
-    if smoke:
-        return Report([], None)
+    if lab.scale is Scale.SMOKE:
+        return Report([])
 
     every = [(case, _compare(case, found)) for case in exact]
     only_jiter = {name: peer for name, peer in found.items() if name == BASE}
@@ -103,6 +105,11 @@ def run(*, smoke: bool) -> Report:
             _every_table("In fragments of 4 characters", every, list(found)),
             _every_table("In fragments of 4 to 12 characters", versus_jiter, [BASE]),
             _end_table(at_end[: len(at_end) // 2], at_end[len(at_end) // 2 :]),
+        ],
+        [
+            _figure(case, name, figure)
+            for case, figures in every
+            for name, figure in figures.items()
         ],
         {
             "every": _facts(every),
@@ -381,6 +388,13 @@ def _end_table(exact: Sequence[tuple[Case, float]], varied: Sequence[tuple[Case,
             for (case, of_exact), (_, of_varied) in zip(exact, varied, strict=True)
         ],
     )
+
+
+def _figure(case: Case, name: str, figure: Figure) -> report.Figure:
+    each = figure.seconds / len(case.fragments) * 1e6
+    ratios = {} if name == OURS else {OURS: report.Spread.of([figure.ratio])}
+    title = f"fragments, {case.shape}, {case.size:,}"
+    return report.Figure(title, name, "CPU per event", "µs", report.Spread.of([each]), ratios)
 
 
 def _facts(results: Sequence[tuple[Case, Mapping[str, Figure]]]) -> list[dict[str, object]]:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from .report import Figure, Spread
+
 __all__ = ["Effort", "Measured", "measure"]
 
 
@@ -49,6 +51,14 @@ class Measured:
     seconds: float
     ratio: float
     spread: tuple[float, float]
+
+    def figure(self, case: str, who: str, count: int, *, base: str) -> Figure:
+        """CPU time for one of so many events; the ratio says how many times that of the base."""
+        low, high = self.spread
+        each = self.seconds / count * 1e6
+        ratio = Spread(1 / self.ratio, 1 / high, 1 / low)
+        ratios = {} if who == base else {base: ratio}
+        return Figure(case, who, "CPU per event", "µs", Spread(each, each, each), ratios)
 
 
 def measure(

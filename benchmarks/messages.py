@@ -26,6 +26,7 @@ from trio_stream.dialects import (
 )
 
 from .answers import anthropic_answer, openai_chat_answer, openai_responses_answer
+from .lab import Lab, Scale
 from .measure import Effort, Measured, measure
 from .peers import OURS
 from .report import Report, Table
@@ -83,8 +84,9 @@ class Family:
                         yield body
 
 
-def run(*, smoke: bool) -> Report:
+def run(lab: Lab) -> Report:
     """Measure; or, for a smoke test, only check that both find the same message."""
+    smoke = lab.scale is Scale.SMOKE
     results: list[tuple[str, int, str, Mapping[str, Measured]]] = []
     for family in FAMILIES:
         try:
@@ -93,7 +95,7 @@ def run(*, smoke: bool) -> Report:
             continue
         bodies = {
             f"{family.name}, {size:,} words": [family.answer(size)]
-            for size in ((20,) if smoke else (20, 500, 5_000))
+            for size in lab.scale.pick((20, 500, 5_000), (20, 500), (20,))
         }
         if recorded := list(family.recorded(peer)):
             bodies[f"{family.name}, {len(recorded)} recorded"] = recorded
@@ -115,8 +117,13 @@ def run(*, smoke: bool) -> Report:
                 )
                 results.append((name, len(streams), family.sdk, measured))
     if smoke:
-        return Report([], None)
-    return Report([_table(results)], [_facts(*result) for result in results])
+        return Report([])
+    figures = [
+        each.figure(f"messages, {name}", who, count, base=sdk)
+        for name, count, sdk, measured in results
+        for who, each in measured.items()
+    ]
+    return Report([_table(results)], figures, [_facts(*result) for result in results])
 
 
 def _all(assemble: Assemble, streams: Sequence[Sequence[bytes]]) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 import attrs
 
+from .lab import Lab, Scale
 from .measure import Effort, Measured, measure
 from .peers import BASE, OURS, Reader, readers, search_bytes, split_lines
 from .report import Report, Table
@@ -63,8 +64,9 @@ class Case:
         return f"{self.workload.name}, {chunk}"
 
 
-def run(*, smoke: bool) -> Report:
+def run(lab: Lab) -> Report:
     """Measure; or, for a smoke test, only check that everybody finds the same events."""
+    smoke = lab.scale is Scale.SMOKE
     found = readers()
     cases = [
         Case(make(_events(count, chunk, smoke=smoke)), chunk)
@@ -75,17 +77,23 @@ def run(*, smoke: bool) -> Report:
         for name, read in found.items():
             _check(case, name, read)
     if smoke:
-        return Report([], None)
+        return Report([])
 
     candidates = {**found, "split": split_lines, "memchr": search_bytes}
-    speeds = [(case, _measure(case, candidates, Effort())) for case in cases]
+    effort = lab.scale.pick(Effort(), Effort(blocks=3, rounds=3), None)
+    speeds = [(case, _measure(case, candidates, effort)) for case in cases]
     growths = [
         (name, chunk, _growth(make, chunk, found))
         for name, make in LARGE_EVENTS.items()
-        for chunk in (64, 65_536)
+        for chunk in lab.scale.pick((64, 65_536), (65_536,), ())
     ]
     return Report(
         [_speed_table(speeds), _linearity_table(growths)],
+        [
+            measured.figure(case.name, name, len(case.workload.blocks), base=_base(result))
+            for case, result in speeds
+            for name, measured in result.items()
+        ],
         {
             "speed": [_speed_facts(case, result) for case, result in speeds],
             "linearity": [
