@@ -17,7 +17,6 @@ from benchmarks.candidates import (
     Memcpy,
     Ours,
     RawTrio,
-    open_ours,
     stock,
 )
 from benchmarks.lab import Lab, Scale, WorkerError
@@ -95,7 +94,7 @@ def test_report_has_all_candidates(lab: Lab, monkeypatch: pytest.MonkeyPatch) ->
 async def test_events_are_not_lost_on_the_way(lab: Lab, kind: tasks.Kind) -> None:
     """Ours counts every event, and as typed items, too."""
     httpx = __import__("httpx")
-    ours = Ours(lambda: stock(httpx), open_ours)
+    ours = Ours(lambda: stock(httpx))
 
     answer = await tasks.read(ours, lab.url, "burst/65", 65, kind)
 
@@ -105,7 +104,7 @@ async def test_events_are_not_lost_on_the_way(lab: Lab, kind: tasks.Kind) -> Non
 @pytest.mark.parametrize("path", ["anthropic/20", "anthropic/20/tools", "openai/20/tools"])
 async def test_messages_are_assembled(lab: Lab, path: str) -> None:
     """Ours makes the message of the stream that the server plays for the SDKs."""
-    ours = Ours(lambda: stock(__import__("httpx")), open_ours)
+    ours = Ours(lambda: stock(__import__("httpx")))
 
     assert await tasks.assemble(ours, lab.url, path, 20, 1)
     with pytest.raises(AssertionError, match="another text"):
@@ -125,7 +124,7 @@ def test_stamp_is_found() -> None:
     """The time that the server writes into an event is found there, in events and in raw bytes."""
     event = STAMPED % 1234567890123
     (parsed,) = SSEParser().feed(event)
-    ours = Ours(lambda: stock(__import__("httpx")), open_ours)
+    ours = Ours(lambda: stock(__import__("httpx")))
 
     assert int(parsed.data[STAMP]) == 1234567890123
     assert ours.stamp(parsed) == RawTrio().stamp(in_chunk(event)) == 1234567890123

@@ -27,8 +27,15 @@ PROGRAMS = sorted(path for path in EXAMPLES.glob("*.py") if path.with_suffix(".o
 TESTS = sorted(EXAMPLES.glob("test_*.py"))
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
 
-# What `pip install trio-stream[test]` does not bring.
-NEEDS = {"other_libraries": ["msgspec", "pydantic"]}
+# What may not be installed.
+NEEDS = {
+    "other_libraries": ["msgspec", "pydantic"],
+    "strict_http": ["httptools"],
+    "transport": ["httptools"],
+    "transport_limits": ["httptools"],
+    "transport_tls": ["httptools", "trustme"],
+    "unix_socket": ["httptools"],
+}
 
 
 def name_of(path: Path) -> str:

@@ -13,6 +13,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.pipeline.test_cancel_everywhere import CancelAtStep
+from tests.pipeline.worlds import Letters
 from tests.transport.raw_server import (
     CHUNKED,
     OK,
@@ -28,6 +29,7 @@ from trio_stream.errors import StreamError
 from trio_stream.framing import RawBytes
 from trio_stream.pipeline import open_stream
 
+CHUNKED_EVENTS = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Type: text/event-stream\r\n\r\n")
 CLOSE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -126,6 +128,24 @@ async def test_half_read_body(family: str, read: int) -> None:
                 assert counts(client) == (1, 0, 0)
             assert counts(client) == (0, 0, 0)
         assert len(server.peers) == 2
+
+
+@each_family
+async def test_end_that_comes_behind_the_terminal_event(family: str) -> None:
+    """The end of a body that is a little late is waited for, and the connection is kept."""
+    left = trio.Event()
+
+    async def talk(peer: Peer) -> None:
+        await peer.answer(CHUNKED_EVENTS + b"9\r\ndata: .\n\n\r\n")
+        await left.wait()
+        await peer.send(b"0\r\n\r\n")
+        await peer.gone()
+
+    async with raw(family, talk) as (client, server):
+        async with open_stream("GET", server.url, client=client, dialect=Letters()) as rx:
+            assert await rx.receive() == "."
+            left.set()
+        assert counts(client) == (1, 1, 0)
 
 
 # ---- connections that have died ------------------------------------------------------------

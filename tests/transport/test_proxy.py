@@ -18,6 +18,9 @@ from tests.transport.raw_server import (
     statistics,
 )
 from tests.transport.test_tls import client_side, good_server
+from trio_stream.config import StreamConfig
+from trio_stream.errors import StreamTimeoutError
+from trio_stream.pipeline import open_stream
 from trio_stream.testing import assert_no_leaks
 
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -263,6 +266,29 @@ async def test_proxy_that_stalls(family: str) -> None:
     ):
         with pytest.raises(http.ConnectTimeout):
             await client.get("https://far.test/", timeout=http.Timeout(None, connect=0.05))
+        assert statistics(client).connections == 0
+
+
+@each_family
+@pytest.mark.parametrize("ends", ["connect_timeout", "cancelled"])
+async def test_stream_through_a_proxy_that_stalls(family: str, ends: str) -> None:
+    """A stream is not kept by a proxy that never answers: it has its time, and can be cancelled."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.gone()
+
+    config = StreamConfig(connect_timeout=0.05 if ends == "connect_timeout" else None)
+    async with (
+        assert_no_leaks(),
+        serve_raw(talk) as proxy,
+        new_client(family, proxy=proxy.url) as client,
+    ):
+        stream = open_stream("GET", "https://no.such.test/", client=client, config=config)
+        with trio.move_on_after(5 if ends == "connect_timeout" else 0.05):
+            with pytest.raises((StreamTimeoutError, trio.Cancelled)) as caught:
+                await stream.__aenter__()
+        assert isinstance(caught.value, StreamTimeoutError) == (ends == "connect_timeout")
+        assert getattr(caught.value, "layer", "connect") == "connect"
         assert statistics(client).connections == 0
 
 

@@ -75,7 +75,9 @@ class Dialer:
             if origin.scheme == "http":
                 return connection
             if proxy is not None:
+                await trace("connection.open_tunnel.started", {})
                 await self._open_tunnel(connection, proxy)
+                await trace("connection.open_tunnel.complete", {})
             await trace("connection.start_tls.started", {"server_hostname": origin.server_name})
             context = make_context()
             # HTTP/2 is not spoken here, so it must not be agreed on. The context is the caller's,
