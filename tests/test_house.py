@@ -154,6 +154,8 @@ PUBLIC = [
 @pytest.mark.parametrize("module_name", PUBLIC)
 def test_public_names_exist_and_are_documented(module_name: str) -> None:
     """A public module says what it is, and every name in its `__all__` exists and says so too."""
+    if module_name == "trio_stream.transport":
+        pytest.importorskip("httptools")
     module = importlib.import_module(module_name)
 
     assert module.__doc__
