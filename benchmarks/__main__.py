@@ -50,7 +50,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 EPILOG = """\
 {}
 
-Everything takes about a quarter of an hour; --quick, a third of that. A machine with other things
+Everything takes about half an hour; --quick, a third of that. A machine with other things
 to do gives good ratios, but not good latencies. See docs/benchmarks.
 """
 
@@ -88,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.output:
                 _write(options.output, name, report, command)
     if scale is not Scale.SMOKE and not options.names:
-        _sum_up(figures, options.output, command)
+        print(targets(figures), flush=True)
+    if scale is Scale.FULL and options.output:
+        _sum_up(options.output)
     return code
 
 
@@ -108,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.add_argument("--quick", action="store_true", help=text)
     text = "only check, quickly, that everything runs"
     scale.add_argument("--smoke", action="store_true", help=text)
-    text = "also write NAME.md, NAME.json and pictures there; of all, results.json and targets.md"
+    text = "also write NAME.md, NAME.json and pictures there, and targets.md over all that is there"
     add("--output", type=Path, metavar="DIR", help=text)
     text = "only tell what has changed between two files, such as results.json of two runs"
     add("--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help=text)
@@ -129,12 +131,12 @@ def _write(folder: Path, name: str, report: Report, command: str) -> None:
         fragments.draw(folder)
 
 
-def _sum_up(figures: Sequence[Figure], folder: Path | None, command: str) -> None:
-    table = targets(figures)
-    print(table, flush=True)
-    if folder is None:
-        return
-    Report([table]).write(folder, "targets", command)
+def _sum_up(folder: Path) -> None:
+    """Write what all the figures of a folder say together, whenever each was measured."""
+    paths = [folder / f"{name}.json" for name in BENCHMARKS]
+    figures = [figure for path in paths if path.exists() for figure in figures_in(path).values()]
+    command = "python -m benchmarks --output DIR"
+    Report([targets(figures)]).write(folder, "targets", command)
     (folder / "targets.json").unlink()  # the figures are in results.json
     every = {**head(command), "figures": [attrs.asdict(each) for each in figures]}
     write_json(folder / "results.json", every)

@@ -48,6 +48,7 @@ class Slots:
         # By host: who waits, by number. Not a dict, whose first key is far away after many others.
         self._queues: dict[str, OrderedDict[int, trio.lowlevel.Task]] = {}
         self._next_number = 0
+        self._turned_away: set[int] = set()
 
     def waiting_by_host(self) -> dict[str, int]:
         """How many wait for each host that anybody waits for."""
@@ -64,6 +65,9 @@ class Slots:
         """Wait for a slot and take it. To be asked when there is none (`take_nowait`).
 
         Cancellation: no slot is taken; the place in the queue is given up.
+
+        Raises:
+            trio.ClosedResourceError: `turn_away` was called meanwhile.
         """
         number = self._next_number
         self._next_number += 1
@@ -76,6 +80,16 @@ class Slots:
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(give_up)
+        if number in self._turned_away:
+            self._turned_away.remove(number)
+            raise trio.ClosedResourceError("nobody is given a slot any more")
+
+    def turn_away(self) -> None:
+        """Send away all who wait. Who comes later may wait again."""
+        for host, queue in list(self._queues.items()):
+            for number in list(queue):
+                self._turned_away.add(number)
+                trio.lowlevel.reschedule(self._leave_queue(host, number))
 
     def release(self, host: str) -> None:
         """Give a slot back; the first that waits for it has it when this returns.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -28,6 +30,8 @@ from tests.transport.raw_server import (
 from trio_stream.errors import StreamError
 from trio_stream.framing import RawBytes
 from trio_stream.pipeline import open_stream
+from trio_stream.testing import assert_no_leaks
+from trio_stream.transport import TrioTransport
 
 CHUNKED_EVENTS = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Type: text/event-stream\r\n\r\n")
 CLOSE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
@@ -604,3 +608,84 @@ async def test_client_is_closed_during_a_response(family: str) -> None:
         assert got == b"ok"
         assert isinstance(error, http.TransportError)
         assert counts(client) == (0, 0, 0)
+
+
+@each_family
+async def test_closed_under_a_request_that_could_be_repeated(family: str) -> None:
+    """Closing is an error for who waits for an answer: an idempotent request is not sent again."""
+    http = import_module(family)
+    asked = trio.Event()
+
+    async def talk(peer: Peer) -> None:
+        await peer.answer(OK)
+        await peer.request()
+        asked.set()
+        await peer.gone()
+
+    async with raw(family, talk) as (client, server), trio.open_nursery() as nursery:
+        await client.get(server.url)
+
+        async def ask() -> None:
+            with pytest.raises(http.ReadError):
+                await client.get(server.url)
+
+        nursery.start_soon(ask)
+        await asked.wait()
+        await client._transport.aclose()
+        await wait_all_tasks_blocked()
+        assert counts(client) == (0, 0, 0)
+        assert len(server.peers) == 1
+
+
+@each_family
+async def test_closed_under_who_waits_for_a_slot(family: str) -> None:
+    """Closing ends the wait for a slot at once, also if nobody gives one back."""
+    http = import_module(family)
+
+    async def talk(peer: Peer) -> None:
+        await peer.answer(CHUNKED)
+        await peer.gone()
+
+    async with (
+        assert_no_leaks(),
+        serve_raw(talk) as server,
+        new_client(family, max_connections=1) as client,
+        client.stream("GET", server.url),
+        trio.open_nursery() as nursery,
+    ):
+
+        async def ask() -> None:
+            with pytest.raises(http.ConnectError):
+                await client.get(server.url)
+
+        nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        assert counts(client) == (1, 0, 1)
+        await client._transport.aclose()
+        with trio.fail_after(5):
+            await wait_all_tasks_blocked()
+        assert counts(client) == (1, 0, 0)
+
+
+def test_response_that_outlives_its_run() -> None:
+    """A response that is collected after its run is warned of, and its slot comes back."""
+    kept: list[Any] = []
+
+    async def talk(peer: Peer) -> None:
+        await peer.answer(CHUNKED)
+        await peer.gone()
+
+    async def main() -> None:
+        async with serve_raw(talk) as server:
+            transport = TrioTransport(trust_env=False)
+            request = httpx.Request("GET", server.url)
+            kept.extend([await transport.handle_async_request(request), transport])
+
+    trio.run(main)
+    transport = kept[1]
+    with warnings.catch_warnings(record=True) as told:  # of the socket, too
+        warnings.simplefilter("always")
+        kept.clear()
+        gc.collect()
+    assert any("neither read" in str(each.message) for each in told)
+    assert transport.statistics().connections == 0

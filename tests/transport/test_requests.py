@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from tests.transport.raw_server import (
     OK,
@@ -503,3 +504,21 @@ async def test_trace(family: str) -> None:
         told.clear()
         await client.get(server.url, extensions={"trace": trace})
         assert told == first
+
+
+@each_family
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_refusal_in_the_middle_of_the_only_piece(family: str, chunked: bool) -> None:
+    """A body that was cut by a refusal leaves a connection in the middle of it: it is not kept."""
+
+    async def talk(peer: Peer) -> None:
+        await peer.until(b"\r\n\r\n")
+        await wait_all_tasks_blocked(0.05)  # the client, too, until there is room again
+        await peer.send(EARLY % b"")
+        await peer.gone()
+
+    piece = b"x" * 16_000_000
+    async with raw(family, talk) as (client, server):
+        response = await client.post(server.url, content=Pieces(piece) if chunked else piece)
+        assert (response.status_code, response.content) == (413, b"big")
+        assert statistics(client).connections == 0

@@ -5,7 +5,8 @@ While its receiver has not come for it, the sender does not wait for room: it ex
 place. So a fast stream has a hop for dozens of items, and a slow one has no added delay.
 
 A batch belongs to the link until its receiver runs with it. A receiver that is being woken has
-nothing yet: the batch still grows, can be taken back, and stays if the receiver is told to leave.
+nothing yet: the batch still grows, and stays if the receiver is told to leave. But it is promised
+(`is_promised`): whether a batch is taken back must not be a matter of who runs first.
 What one piece of the source has brought may be thousands of items; they are taken in parts, so that
 no task works on them for long.
 
@@ -51,6 +52,7 @@ class Link(Generic[T]):
     Attributes:
         batch: What was sent and not taken, for those who want to know whether there is anything.
         fault: Why the sender hung up before a clean end.
+        is_promised: Whether the receiver has waited for the batch, and is on its way to take it.
 
     Limits:
         Beside what its receiver is working on, a link holds one batch, which is extended while it
@@ -69,6 +71,7 @@ class Link(Generic[T]):
         "_waiting",
         "batch",
         "fault",
+        "is_promised",
     )
 
     def __init__(self, max_weight: int) -> None:
@@ -84,6 +87,7 @@ class Link(Generic[T]):
         self._no_more = False  # the sender has hung up
         self._left = False  # the receiver has
         self.fault: Exception | None = None
+        self.is_promised = False
 
     @property
     def is_idle(self) -> bool:
@@ -106,6 +110,7 @@ class Link(Generic[T]):
         if batch is None:
             self.batch = Batch(items, weight)
             if self._receiver is not None:
+                self.is_promised = True
                 self._wake_receiver()
         elif len(batch.items) >= _ENOUGH or batch.weight + weight > self._max_weight:
             return False
@@ -169,7 +174,7 @@ class Link(Generic[T]):
             raise trio.ClosedResourceError
         if batch is None:
             raise trio.EndOfChannel if self._no_more else trio.WouldBlock
-        self._is_free = False
+        self._is_free = self.is_promised = False
         if len(batch.items) > MAX_ITEMS:
             size, start = len(batch.items), self._taken
             self._taken += MAX_ITEMS

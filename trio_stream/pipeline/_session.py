@@ -520,7 +520,9 @@ class Session(Generic[T]):
             if self.tracks and position.uses_event_ids and not stages.is_spoilt:
                 position.advance(stages.parser.last_event_id, self.items_received)
             unsent: list[T] = []
-            if self.recovery.phase is Phase.OPEN:
+            if self.recovery.phase is Phase.OPEN and self.items.is_promised:
+                self.recovery.delivered()  # it is on its way to the consumer
+            elif self.recovery.phase is Phase.OPEN:
                 unsent = self.items.take_back()
             self._verdict = self._judge(error)
             if unsent and self._verdict.action is not Action.RETRY:

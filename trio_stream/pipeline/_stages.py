@@ -1,6 +1,7 @@
 """The stages of one connection: connection, parser, assembler; the consumer is the fourth.
 
-Each is a synchronous object with a task around it; only the connection waits on the network::
+Each is a synchronous object with a task around it, if need be; only the connection waits on the
+network::
 
     connection ══bytes══▶ parser ══frames══▶ assembler ══items══▶ consumer
 
@@ -82,10 +83,10 @@ class Owner(Protocol[T]):
 
 @final
 class Stages(Generic[T]):
-    """The three tasks that feed the consumer from one connection, and what they have seen.
+    """The three stages that feed the consumer from one connection, and what they have seen.
 
     Args:
-        connection, parser, decoder: What the tasks drive.
+        connection, parser, decoder: What the stages drive.
         owner: The stream that they belong to.
         position: Is told where the stream is; `None`: nobody wants to know.
         config: Timeouts, limits, callbacks.

@@ -139,6 +139,7 @@ class Exchange:
         "_connection",
         "_content",
         "_family",
+        "_is_cut",
         "_is_sent",
         "_length",
         "_timeouts",
@@ -153,6 +154,7 @@ class Exchange:
         self._connection = connection
         self._write_error: Exception | None = None
         self._is_sent = False
+        self._is_cut = False  # a refusal came in the middle of a piece
         self._body_bytes = 0
         self._content = b""
         self.parser = parser
@@ -233,6 +235,8 @@ class Exchange:
                 if framed:
                     await self._write(pending + framed)
                     pending = b""
+                if self._is_cut:
+                    return
         finally:
             if hasattr(pieces, "aclose"):
                 await pieces.aclose()
@@ -243,7 +247,7 @@ class Exchange:
             raise self._bad_request("Too little data for declared Content-Length")
         if pending:
             await self._write(pending)
-        self._is_sent = True
+        self._is_sent = not self._is_cut
 
     def _framed(self, piece: bytes) -> bytes:
         """A piece of the body, as it is sent."""
@@ -273,11 +277,11 @@ class Exchange:
     async def _write_all(self, data: bytes) -> None:
         connection = self._connection
         if connection.send is None:  # over TLS, that cannot be known
-            self.was_sent = True
-            if len(data) > _SENT_TOGETHER:
-                await self._write_and_listen(data)
-            else:
+            is_first, self.was_sent = not self.was_sent, True
+            if is_first and len(data) <= _SENT_TOGETHER:
                 await connection.send_all(data)
+            else:
+                await self._write_and_listen(data)
         elif not self.was_sent or connection.is_writable:
             sent = await connection.send(data)  # if this fails, nothing of it has left
             self.was_sent = True
@@ -289,13 +293,16 @@ class Exchange:
     async def _write_and_listen(self, data: bytes) -> None:
         """Write what the other side is slow to take, unless it refuses the request meanwhile."""
         failure: Exception | None = None
+        is_written = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen, nursery.cancel_scope)
             try:
                 await self._connection.send_all(data)
+                is_written = True
             except Exception as error:  # noqa: BLE001 (raised below: not in a group)
                 failure = error
             nursery.cancel_scope.cancel()
+        self._is_cut = self._is_cut or not is_written
         if failure is not None:
             raise failure
 

@@ -87,8 +87,9 @@ class Pool:
         try:
             if self._token is not None:
                 self._token.run_sync_soon(lease.end)
-        except trio.RunFinishedError:
-            lease.end()  # nobody waits for it
+        except trio.RunFinishedError:  # nobody waits for it; the socket is collected by itself
+            lease.connection = None
+            lease.end()
 
     async def take_slot(self, origin: Origin) -> Lease:
         """Wait for a slot, in turn.
@@ -123,25 +124,34 @@ class Pool:
             self._close_oldest()
         return None
 
+    def is_current(self, lease: Lease) -> bool:
+        """Whether the pool was not closed since this was taken."""
+        return lease.closings == self._closings
+
     def add(self, connection: Connection, lease: Lease) -> None:
         """A new connection is in use, for one who has a slot.
 
         Raises:
             trio.ClosedResourceError: The pool was closed meanwhile; so is the connection.
         """
-        if lease.closings != self._closings:
+        if not self.is_current(lease):
             connection.close()
             raise trio.ClosedResourceError("the transport was closed")
         self._in_use.add(connection)
 
+    def drop(self, connection: Connection) -> None:
+        """Close a connection that is in use."""
+        self._in_use.discard(connection)
+        connection.close()
+
     def give_back(self, origin: Origin, connection: Connection | None, *, reusable: bool) -> None:
         """Give back a slot, and what was used in it."""
         if connection is not None:
-            self._in_use.discard(connection)
             if reusable and self._max_keepalive:
+                self._in_use.discard(connection)
                 self._put_aside(connection)
             else:
-                connection.close()
+                self.drop(connection)
         self._slots.release(origin.netloc)
 
     def close(self) -> None:
@@ -150,6 +160,7 @@ class Pool:
         For who comes later, there will be new ones.
         """
         self._closings += 1
+        self._slots.turn_away()
         while self._idle:
             self._close_oldest()
         for connection in list(self._in_use):
@@ -207,6 +218,17 @@ class Lease:
         self.closings = closings
         self._origin = origin
         self._pool: Pool | None = pool
+
+    def drop_connection(self) -> None:
+        """Close the connection, and keep the slot for another one."""
+        if self.connection is not None and self._pool is not None:
+            self._pool.drop(self.connection)
+            self.connection = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the pool was not closed meanwhile."""
+        return self._pool is not None and self._pool.is_current(self)
 
     def abandon(self) -> bool:
         """Give it back from a finalizer. Whether that was still to be done."""

@@ -137,11 +137,11 @@ class TrioTransport(BaseTransport):
             ready = Request.of(request, family, trace, absolute=absolute, more_headers=headers)
         except BadRequestError as error:
             raise translated(error, family, "Write") from error
-        while True:
-            lease = await self._take_slot(origin, ready)
-            try:
-                connection = self._pool.take_idle(origin)
-                was_kept = connection is not None
+        lease = await self._take_slot(origin, ready)
+        connection = self._pool.take_idle(origin)
+        was_kept = connection is not None
+        try:
+            while True:
                 if connection is None:
                     connection = await self._dial(origin, proxy, ready, lease)
                 lease.connection = connection
@@ -151,24 +151,17 @@ class TrioTransport(BaseTransport):
                     content = await exchange.run(ready)
                 except (family.NetworkError, family.RemoteProtocolError):
                     # It may have been closed when the request was on its way: RFC 9112, 9.3.1.
-                    if not was_kept or exchange.was_answered or not _may_repeat(ready, exchange):
+                    if not (was_kept and lease.is_current) or exchange.was_answered:
                         raise
-                    lease.end()
-                    continue
-            except BaseException:
-                lease.end()
-                raise
-            body = body_type(family)(exchange, content, lease)
-            return family.Response(
-                status_code=parser.status_code,
-                headers=parser.take_headers(),
-                stream=body,
-                extensions={
-                    "http_version": f"HTTP/{parser.http_version}".encode(),
-                    "reason_phrase": parser.reason,
-                    "trio_stream.body": body,
-                },
-            )
+                    if not _may_repeat(ready, exchange):
+                        raise
+                else:
+                    return _response(family, exchange, content, lease)
+                lease.drop_connection()
+                connection, was_kept = None, False
+        except BaseException:
+            lease.end()
+            raise
 
     async def aclose(self) -> None:
         """Close all connections. A response that is being read gets an error."""
@@ -238,6 +231,21 @@ def _origin(request: Any, family: ModuleType) -> Origin:
     host = url.raw_host.decode("ascii")
     server_name = request.extensions.get("sni_hostname") or host
     return Origin(url.scheme, host, url.port or _PORTS[url.scheme], server_name)
+
+
+def _response(family: ModuleType, exchange: Exchange, content: bytes, lease: Lease) -> Any:
+    parser = exchange.parser
+    body = body_type(family)(exchange, content, lease)
+    return family.Response(
+        status_code=parser.status_code,
+        headers=parser.take_headers(),
+        stream=body,
+        extensions={
+            "http_version": f"HTTP/{parser.http_version}".encode(),
+            "reason_phrase": parser.reason,
+            "trio_stream.body": body,
+        },
+    )
 
 
 def _may_repeat(request: Request, exchange: Exchange) -> bool:
