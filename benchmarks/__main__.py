@@ -133,8 +133,12 @@ def _write(folder: Path, name: str, report: Report, command: str) -> None:
 
 def _sum_up(folder: Path) -> None:
     """Write what all the figures of a folder say together, whenever each was measured."""
-    paths = [folder / f"{name}.json" for name in BENCHMARKS]
-    figures = [figure for path in paths if path.exists() for figure in figures_in(path).values()]
+    figures: list[Figure] = []
+    for name in BENCHMARKS:
+        try:
+            figures += figures_in(folder / f"{name}.json").values()
+        except (OSError, ValueError):  # not measured, or what is counted and not measured
+            continue
     command = "python -m benchmarks --output DIR"
     Report([targets(figures)]).write(folder, "targets", command)
     (folder / "targets.json").unlink()  # the figures are in results.json
