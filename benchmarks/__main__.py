@@ -139,6 +139,8 @@ def _sum_up(folder: Path) -> None:
             figures += figures_in(folder / f"{name}.json").values()
         except (OSError, ValueError):  # not measured, or what is counted and not measured
             continue
+    if not figures:
+        return
     command = "python -m benchmarks --output DIR"
     Report([targets(figures)]).write(folder, "targets", command)
     (folder / "targets.json").unlink()  # the figures are in results.json
