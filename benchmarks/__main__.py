@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _write(options.output, name, report, command)
     if scale is not Scale.SMOKE and not options.names:
         print(targets(figures), flush=True)
-    if scale is Scale.FULL and options.output:
+    if scale is not Scale.SMOKE and options.output:
         _sum_up(options.output)
     return code
 
