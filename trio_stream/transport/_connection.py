@@ -49,7 +49,6 @@ class Connection:
         send: Sends some bytes and returns how many: one call of the operating system. `None` where
             there is no such call.
         send_all: Sends bytes.
-        used: For how many requests it has been used.
         idle_since: When it was put aside, on trio's clock.
     """
 
@@ -58,7 +57,6 @@ class Connection:
         "stream",
         "send",
         "send_all",
-        "used",
         "idle_since",
         "was_cut",
         "_is_tls",
@@ -81,7 +79,6 @@ class Connection:
         self.send: Callable[[bytes], Awaitable[int]] | None = self._socket.send if plain else None
         self.send_all: Callable[[bytes], Awaitable[None]] = stream.send_all
         self._may_have_more = False
-        self.used = 0
         self.idle_since = 0.0
         self.was_cut = False
 

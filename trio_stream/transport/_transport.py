@@ -138,9 +138,9 @@ class TrioTransport(BaseTransport):
         except BadRequestError as error:
             raise translated(error, family, "Write") from error
         lease = await self._take_slot(origin, ready)
-        connection = self._pool.take_idle(origin)
-        was_kept = connection is not None
         try:
+            connection = self._pool.take_idle(origin)
+            was_kept = connection is not None
             while True:
                 if connection is None:
                     connection = await self._dial(origin, proxy, ready, lease)
