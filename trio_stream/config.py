@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,11 +45,19 @@ def _not_negative(instance: object, attribute: attrs.Attribute[Any], value: floa
         raise ValueError(f"{attribute.name} must be at least 0 (or None), got {value!r}")
 
 
+def _plain_function(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    # It would be called, and what it returns never run: a callback that is silently none.
+    called = getattr(value, "__call__", None)  # noqa: B004 (of an object: its method)
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(called):
+        raise TypeError(f"{attribute.name} must be a plain function, got the async {value!r}")
+
+
 def _raise_skip_or_callable(
     instance: object, attribute: attrs.Attribute[Any], value: object
 ) -> None:
     if value not in ("raise", "skip") and not callable(value):
         raise ValueError(f"{attribute.name} must be 'raise', 'skip' or a callable, got {value!r}")
+    _plain_function(instance, attribute, value)
 
 
 @attrs.frozen(kw_only=True)
@@ -102,7 +111,12 @@ class StreamConfig:
         auto_ack: Whether asking for the next item acknowledges the one before. If not, only
             `StreamReceiver.ack` does.
 
-    Callbacks must not block. An exception that one of them raises comes out of the stream as it is.
+    Callbacks must not block, and are plain functions; ``on_outcome`` alone may be async. An
+    exception that one of them raises comes out of the stream as it is.
+
+    Raises:
+        ValueError: A setting makes no sense.
+        TypeError: An async function was given where nobody would await it.
     """
 
     timeout: float | None = attrs.field(default=None, validator=_positive)
@@ -121,11 +135,19 @@ class StreamConfig:
         default="raise", validator=_raise_skip_or_callable
     )
 
-    on_connect: Callable[[], object] | None = None
-    on_disconnect: Callable[[StreamError | None], object] | None = None
-    on_error: Callable[[StreamError], object] | None = None
-    on_reconnect: Callable[[int, float], object] | None = None
-    on_gap: Callable[[int, int], object] | None = None
+    on_connect: Callable[[], object] | None = attrs.field(default=None, validator=_plain_function)
+    on_disconnect: Callable[[StreamError | None], object] | None = attrs.field(
+        default=None, validator=_plain_function
+    )
+    on_error: Callable[[StreamError], object] | None = attrs.field(
+        default=None, validator=_plain_function
+    )
+    on_reconnect: Callable[[int, float], object] | None = attrs.field(
+        default=None, validator=_plain_function
+    )
+    on_gap: Callable[[int, int], object] | None = attrs.field(
+        default=None, validator=_plain_function
+    )
     on_outcome: Callable[[StreamOutcome[Any]], Awaitable[object] | object] | None = None
 
     max_retries: int = attrs.field(default=10, validator=_at_least(-1))
