@@ -116,7 +116,8 @@ class StreamError(Exception):
         request_id: The server's name for the request, from the usual headers.
         original_exception: The exception of the HTTP library or decoder (also ``__cause__``).
         outcome: The outcome of the stream that this error ended; ``outcome.value`` holds the
-            partial result. `None` while no stream has ended with it.
+            partial result. A `RuntimeError` if no stream has ended with it, or not yet, as in
+            ``on_error``.
     """
 
     def __init__(
@@ -141,8 +142,19 @@ class StreamError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
         self.original_exception = original_exception
+        self._outcome: StreamOutcome[Any] | None = None
+
+    @property
+    def outcome(self) -> StreamOutcome[Any]:
+        """The outcome of the stream that this error ended; raises `RuntimeError` before."""
         # The result type of the stream is known to whoever opened it, not to the error.
-        self.outcome: StreamOutcome[Any] | None = None
+        if self._outcome is None:
+            raise RuntimeError("no stream has ended with this error: it has no outcome")
+        return self._outcome
+
+    @outcome.setter
+    def outcome(self, outcome: StreamOutcome[Any]) -> None:
+        self._outcome = outcome
 
 
 class StreamTimeoutError(StreamError):

@@ -241,7 +241,8 @@ class ToolRun:
             f"the model wants to go on after max_rounds={self._max_rounds} rounds",
             limit="max_rounds",
         )
-        error.outcome = outcome
+        if outcome is not None:
+            error.outcome = outcome
         raise error
 
     async def _play_round(self) -> tuple[StreamOutcome[Message], list[ToolResult]]:
