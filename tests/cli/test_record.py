@@ -52,19 +52,25 @@ async def test_recording_stops_when_it_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-async def test_control_c_leaves_a_whole_file(tmp_path: Path) -> None:
-    """Ctrl-C ends the recording; what came until then is in the file."""
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "hung up")],
+)
+async def test_signal_leaves_a_whole_file(
+    number: str, code: int, word: str, tmp_path: Path
+) -> None:
+    """Ctrl-C, or a terminal that goes, ends the recording; what came until then is in the file."""
     path = tmp_path / "x.jsonl"
     async with serve([Event("one"), Stall()]) as server:
         record = await Running.start("record", server.url, str(path))
         with trio.fail_after(SOON):
             await server.wait_requests()
-        record.signal(signal.SIGINT)
+        record.signal(signal.Signals[number])
         done = await record.end()
 
-    assert done.code == 130
+    assert done.code == code
     assert done.err.splitlines()[-2].startswith("trio-stream: recorded 1 exchange, ")
-    assert done.last_word.startswith("trio-stream: interrupted · ")
+    assert done.last_word.startswith(f"trio-stream: {word} · ")
     assert Cassette.load(path).exchanges[0].end.end == "left"
 
 

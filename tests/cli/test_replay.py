@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import socket
 import sys
@@ -156,7 +158,16 @@ def test_port_that_is_taken(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
         assert code_of(["replay", saved(tmp_path, stream("cut")), "--serve", port]) == 1
 
     [line] = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"trio-stream: cannot serve at port {port}: ")
+    assert line == f"trio-stream: cannot serve at port {port}: {os.strerror(errno.EADDRINUSE)}"
+
+
+def test_nothing_but_redirects(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A cassette that has no stream in it is not played without a word."""
+    head = RecordedHead(0.1, 302, headers=(("location", "/again"),))
+    file = saved(tmp_path, exchange("complete", 0.2, head))
+
+    assert code_of(["replay", file]) == 1
+    assert "only redirects" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

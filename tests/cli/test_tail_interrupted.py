@@ -10,21 +10,21 @@ import pytest
 import trio
 
 from tests.cli.commands import SOON, Running
-from trio_stream.testing import Event, Stall, Until, serve
+from trio_stream.testing import Event, Head, Reset, Stall, Until, serve
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
 
 
 @pytest.mark.parametrize(
     ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "hung up")],
 )
-async def test_signal(number: signal.Signals, code: int, word: str) -> None:
-    """Ctrl-C and SIGTERM end with their code and tell the outcome, without a traceback."""
+async def test_signal(number: str, code: int, word: str) -> None:
+    """A signal that ends programs has its code, and the outcome is told, without a traceback."""
     async with serve([Event("one"), Stall()]) as server:
         tail = await Running.start("tail", server.url)
         await tail.read_until(b"\n")
-        tail.signal(number)
+        tail.signal(signal.Signals[number])
         done = await tail.end()
         with trio.fail_after(SOON):
             await server.wait_disconnected()
@@ -71,6 +71,35 @@ async def test_reader_that_leaves() -> None:
         done = await tail.end()
 
     assert (done.code, done.err) == (141, "")
+
+
+async def test_reader_that_leaves_a_silent_stream() -> None:
+    """That the reader has left is noticed while there is nothing to write, too."""
+    async with serve([Event("one"), Stall()]) as server:
+        tail = await Running.start("tail", server.url)
+        await tail.read_until(b"\n")
+        assert tail.process.stdout is not None
+        await tail.process.stdout.aclose()
+        done = await tail.end()
+        with trio.fail_after(SOON):
+            await server.wait_disconnected()
+
+    assert (done.code, done.err) == (141, "")
+
+
+async def test_nobody_is_told() -> None:
+    """Where stderr cannot be written, the stream is printed all the same, and the code is true."""
+    more = trio.Event()
+    plan = [[Event("one", id="1", retry=1), Until(more), Reset()], [Event("two")], [Head(204)]]
+    async with serve(plan) as server:
+        tail = await Running.start("tail", server.url, "--reconnect")
+        await tail.read_until(b"\n")
+        assert tail.process.stderr is not None
+        await tail.process.stderr.aclose()
+        more.set()
+        await tail.read_until(b"two")
+        with trio.fail_after(SOON):
+            assert await tail.process.wait() == 0
 
 
 async def test_reader_that_does_not_read() -> None:

@@ -6,6 +6,7 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.cli.commands import Running, run
@@ -53,6 +54,7 @@ async def test_new_beginning() -> None:
         done = await run("tail", server.url, "--reconnect")
     assert data(done.lines) == ["a", "b"]
     assert done.err.count("new beginning") == 1
+    assert done.last_word.startswith("trio-stream: complete · 2 items · ")
 
 
 async def test_post() -> None:
@@ -118,13 +120,30 @@ async def test_state_of_a_stream_without_positions(tmp_path: Path) -> None:
         assert ("no state to keep" in done.err) is word
 
 
-async def test_state_that_cannot_be_kept(tmp_path: Path) -> None:
-    """A file that cannot be written is told, and is no failure of the stream or the output."""
-    async with serve([Event("one", id="1"), Stall()]) as server:
+@pytest.mark.parametrize("then", [[Stall()], []])
+async def test_state_that_cannot_be_kept(then: list[Stall], tmp_path: Path) -> None:
+    """A file that cannot be written is a failure, and told, also where the stream is complete."""
+    async with serve([Event("one", id="1"), *then]) as server:
         done = await run("tail", server.url, "--state", str(tmp_path / "no" / "state.json"))
     assert done.code == 1
     assert "cannot keep the state in" in done.err
     assert "Traceback" not in done.err
+
+
+async def test_state_of_requests_with_bodies(tmp_path: Path) -> None:
+    """Another body asks for another stream, which has a position of its own."""
+    state = str(tmp_path / "state.json")
+    async with serve(Feed(2)) as server:
+        for body, lines in (("one", 2), ("two", 2), ("one", 0)):
+            done = await run("tail", server.url, "-d", body, "--state", state)
+            assert (done.code, len(done.lines)) == (0, lines)
+
+
+async def test_method_in_small_letters() -> None:
+    """``-X get`` is a GET: it may be asked for again after something has come."""
+    async with serve(Feed(2, per_answer=1, at_end="204")) as server:
+        done = await run("tail", server.url, "--reconnect", "-X", "get")
+    assert (done.code, data(done.lines)) == (0, [1, 2])
 
 
 async def test_state_that_is_something_else(tmp_path: Path) -> None:
@@ -141,6 +160,10 @@ async def test_state_that_is_something_else(tmp_path: Path) -> None:
 
 async def test_wrong_usage(tmp_path: Path) -> None:
     """Options that do not go together are refused."""
-    for options in (["--max-retries", "3"], ["--raw", "--state", str(tmp_path / "s")]):
+    for options in (
+        ["--max-retries", "3"],
+        ["--raw", "--state", str(tmp_path / "s")],
+        ["--last-event-id", "1\n2"],
+    ):
         done = await run("tail", "http://localhost", *options)
         assert done.code == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 
 from trio_stream.cli import main
@@ -55,7 +57,7 @@ def test_help_tells_the_exit_codes(capfd: pytest.CaptureFixture[str]) -> None:
     assert code_of(["tail", "--help"]) == 0
     codes = capfd.readouterr().out.partition("exit codes:\n")[2].split("\n")
     assert [line.split()[0] for line in codes if line] == [
-        "0", "1", "2", "3", "4", "130", "141", "143",
+        "0", "1", "2", "3", "4", "129", "130", "141", "143",
     ]  # fmt: skip
 
 
@@ -76,3 +78,9 @@ def test_control_c_while_the_body_is_read(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("trio_stream.cli._main.tail_options", interrupted)
 
     assert main(["tail", "http://x"]) == 130
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    """--version tells the version of the package."""
+    assert code_of(["--version"]) == 0
+    assert capfd.readouterr().out == f"trio-stream {version('trio-stream')}\n"

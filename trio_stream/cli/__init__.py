@@ -8,6 +8,7 @@ Exit codes:
    2  the command line is wrong, a URL that cannot be one included
    3  it was truncated: the other side stopped sending before the end
    4  it timed out
+ 129  SIGHUP: the terminal has gone
  130  Ctrl-C
  141  the reader of our output has left, as in ``| head -1``; nothing is said about it
  143  SIGTERM

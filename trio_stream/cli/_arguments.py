@@ -132,6 +132,7 @@ def argument_parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     tail = commands.add_parser(
         "tail",
@@ -284,17 +285,17 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
 def _add_recovery(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("after a break").add_argument
     text = (
-        "connect again when the stream breaks or ends, and go on behind the last event ID; "
+        "connect again when the stream breaks or ends, and go on after the last event; "
         "with -d, only as long as nothing has come"
     )
     add("--reconnect", action="store_true", help=text)
-    text = "how often in a row that may fail (default: no limit; with -d: 10)"
+    text = "how often in a row connecting may fail (default: no limit; with -d: 10)"
     add("--max-retries", metavar="N", type=_number, help=text)
-    text = "go on behind this event ID"
+    text = "go on after the event with this ID"
     add("--last-event-id", metavar="ID", default="", help=text)
     text = (
-        "keep the ID of the last event that was dealt with in this file, and go on behind it; "
-        "it goes before --last-event-id"
+        "keep in this file the ID of the last event that was printed, or passed over by --event, "
+        "and go on after it when started again; it counts more than --last-event-id"
     )
     add("--state", metavar="FILE", type=Path, help=text)
 
@@ -306,13 +307,27 @@ def _add_timeouts(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{layer}-timeout", metavar="S", type=_seconds, help=text)
 
 
+class _Version(argparse.Action):
+    """Shows the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        try:
+            number = version("trio-stream")
+        except PackageNotFoundError:  # a checkout on the path
+            number = "(not installed)"
+        print(parser.prog, number)
+        parser.exit()
+
+
 # ---- the types of arguments ----------------------------------------------------------------------
 
 
 def _method(text: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no method")
-    return text
+    return text.upper()  # as the HTTP libraries send it
 
 
 def _header(text: str) -> tuple[bytes, bytes]:

@@ -20,6 +20,7 @@ class Lines:
 
     Attributes:
         chosen: How many have been made into lines.
+        beginnings: How often the stream has begun anew.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Lines:
         elapsed: Callable[[], float],
     ) -> None:
         self.chosen = 0
+        self.beginnings = 0
         self._options = options
         self._style = style
         self._on_terminal = on_terminal
@@ -43,6 +45,7 @@ class Lines:
             self.chosen += 1
             return item
         if isinstance(item, Restarted):
+            self.beginnings += 1
             say("trio-stream: what follows is a new beginning: items may be missing, or come again")
             return b""
         if not isinstance(item, ServerSentEvent | Record | Comment):

@@ -12,7 +12,7 @@ import attrs
 
 from ..config import StreamConfig
 from ..framing import NDJSON, SSE, Framing, JSONSequence, RawBytes, accept_header
-from ..retry import Reconnect
+from ..retry import LastEventID, Reconnect
 from ._fields import FieldPath
 
 __all__ = ["FRAMINGS", "Mode", "TailOptions", "tail_options"]
@@ -57,6 +57,8 @@ def tail_options(arguments: argparse.Namespace, *, on_terminal: bool) -> TailOpt
     mode, framing = _mode_and_framing(arguments, on_terminal=on_terminal)
     body = None if arguments.body is None else _read_body(arguments.body)
     method = arguments.method or ("GET" if body is None else "POST")
+    if arguments.last_event_id and LastEventID().resume(arguments.last_event_id, 0) is None:
+        raise ValueError("--last-event-id: HTTP cannot carry this ID")
     if arguments.max_retries is not None and not arguments.reconnect:
         raise ValueError("--max-retries is for --reconnect")
     if arguments.state is not None and mode == "raw":

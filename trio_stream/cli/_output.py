@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import select
+import stat
+import sys
 import threading
 from typing import final
 
@@ -13,6 +15,9 @@ __all__ = ["Output"]
 
 # A write that is done, but whose thread has not come to say so yet, is waited for so many seconds.
 _NEARLY = 0.05
+
+# Whether the reader is still there, in seconds.
+_LOOK_EVERY = 1.0
 
 
 @final
@@ -51,6 +56,20 @@ class Output:
         except trio.Cancelled:
             self._written.wait(_NEARLY)
             raise
+
+    async def reader_left(self) -> None:
+        """Return when the reader of a pipe has left, also while there is nothing to write.
+
+        A stream may be silent for hours. epoll tells of the end of a pipe only together with
+        "can be written", which it nearly always can, so it is asked for now and then.
+        """
+        mode = os.fstat(self._descriptor).st_mode
+        if sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            await trio.sleep_forever()
+        poll = select.poll()
+        poll.register(self._descriptor, 0)  # for its end alone
+        while not poll.poll(0):  # noqa: ASYNC110 - there is no event
+            await trio.sleep(_LOOK_EVERY)
 
     def _write_all(self, data: bytes, items: int) -> None:
         # Past sys.stdout: its lock, held by a thread that was left behind, would be waited for

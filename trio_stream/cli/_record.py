@@ -62,8 +62,11 @@ async def record(options: RecordOptions) -> Exit:
     outcomes: list[StreamOutcome[Any]] = []
     style = Style.of(sys.stderr)
     limit = trio.CancelScope()
+    cassette = Cassette()
+    output_error: OSError | None = None
 
     async def work() -> None:
+        nonlocal cassette, output_error
         limit.relative_deadline = math.inf if options.max_seconds is None else options.max_seconds
         try:
             with limit:
@@ -83,27 +86,29 @@ async def record(options: RecordOptions) -> Exit:
                         pass
         except (StreamError, ValueError):  # ValueError: a URL or a header that cannot be one
             pass  # the outcome tells of it
+        finally:  # here, where an impatient second Ctrl-C cannot come between
+            cassette = recorder.cassette
+            output_error = _save(cassette, options.path)
 
-    unwritable = _save(Cassette(), options.path)  # now, and not when it is too late
+    unwritable = _save(cassette, options.path)  # now, and not when it is too late
     if unwritable is not None:
         say(f"trio-stream: cannot write {visible(str(options.path))}: {unwritable.strerror}")
         return Exit.FAILED
     stopped_by = await run_until_signal(work)
-    output_error = _save(recorder.cassette, options.path)
     verdict = judge(
         outcomes[0],
         printed=None,
         full=f"--max-seconds {options.max_seconds:g}" if limit.cancelled_caught else "",
         format_chosen=True,
         stopped_by=stopped_by,
-        output_error=output_error,
+        failure=output_error,
         style=style,
     )
     if stopped_by is not None and is_terminal(sys.stderr):
         say("")  # after "^C"
     lines = list(verdict.lines)
     if output_error is None:
-        lines.insert(-1, f"trio-stream: {_summary(recorder.cassette, options.path)}")
+        lines.insert(-1, f"trio-stream: {_summary(cassette, options.path)}")
     for line in lines:
         say(line)
     return verdict.code

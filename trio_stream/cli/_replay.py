@@ -6,6 +6,7 @@ import argparse
 import math
 import signal
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -69,6 +70,9 @@ async def replay(options: ReplayOptions) -> Exit:
     if options.port is not None:
         return await _serve(options, options.port)
     shown = [each for each in options.cassette.exchanges if not _is_redirect(each)]
+    if not shown:
+        say("trio-stream: there are only redirects in this cassette")
+        return Exit.FAILED
     code = Exit.COMPLETE
     ended = 0.0
     for number, exchange in enumerate(shown, 1):
@@ -116,7 +120,7 @@ async def _serve(options: ReplayOptions, port: int) -> Exit:
     try:
         stopped_by = await run_until_signal(work)
     except* OSError as group:
-        failed = [str(each) for each in group.exceptions]
+        failed = [error.strerror or str(error) for error in _leaves(group)]
     style = Style.of(sys.stderr)
     if stopped_by is None:
         say(f"trio-stream: cannot serve at port {port}: {'; '.join(failed)}")
@@ -124,8 +128,16 @@ async def _serve(options: ReplayOptions, port: int) -> Exit:
     code = Exit.of_signal(stopped_by)
     asked = sum(len(server.requests) for server in servers)
     requests = "1 request" if asked == 1 else f"{asked} requests"
-    say(f"trio-stream: {style.odd(code.name.lower())} {style.dim('· ' + requests)}")
+    say(f"trio-stream: {style.odd(code.word)} {style.dim('· ' + requests)}")
     return code
+
+
+def _leaves(group: BaseExceptionGroup[OSError]) -> Iterator[OSError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _is_redirect(exchange: Exchange) -> bool:

@@ -12,15 +12,17 @@ from ..checkpoints import FileCheckpoints
 __all__ = ["State", "StateError", "key_of"]
 
 
-def key_of(url: str) -> str:
-    """The name of a stream in the file: its URL without secrets, and what tells its query."""
+def key_of(url: str, body: bytes | None = None) -> str:
+    """The name of a stream in the file: its URL without secrets, and what tells query and body."""
     try:
         parts = urlsplit(url)
     except ValueError:  # as will be said when it is asked for
         return url
     name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    digest = hashlib.blake2b(parts.query.encode("utf-8", "surrogateescape"), digest_size=8)
-    return f"{name}?{digest.hexdigest()}" if parts.query else name
+    asked = parts.query.encode("utf-8", "surrogateescape")
+    if body is not None:
+        asked += b"\n" + body  # a query has no line end
+    return f"{name}?{hashlib.blake2b(asked, digest_size=8).hexdigest()}" if asked else name
 
 
 class StateError(Exception):
@@ -46,12 +48,13 @@ class State:
         """Keep a position."""
         try:
             await self._store.save(key, position)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: it has become something else
             raise self._failure("keep", error) from error
 
     async def delete(self, key: str) -> None:
         """Forget a position."""
         await self._store.delete(key)
 
-    def _failure(self, verb: str, error: OSError) -> StateError:
-        return StateError(f"cannot {verb} the state in {self._path}: {error.strerror or error}")
+    def _failure(self, verb: str, error: OSError | ValueError) -> StateError:
+        why = getattr(error, "strerror", None) or error
+        return StateError(f"cannot {verb} the state in {self._path}: {why}")

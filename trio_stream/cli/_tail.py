@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from typing import Any
@@ -46,11 +48,23 @@ async def tail(options: TailOptions, *, client: AsyncClient | None = None, end: 
     )
     output = Output(sys.stdout.fileno())
     outcomes: list[StreamOutcome[Any]] = []
-    output_error: OSError | None = None
+    failure: OSError | StateError | None = None
     notices = Notices(Style.of(sys.stderr))
 
     async def work() -> None:
-        nonlocal output_error
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_the_reader, nursery.cancel_scope)
+            await print_it()
+            nursery.cancel_scope.cancel()
+
+    async def watch_the_reader(scope: trio.CancelScope) -> None:
+        nonlocal failure
+        await output.reader_left()
+        failure = BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        scope.cancel()
+
+    async def print_it() -> None:
+        nonlocal failure
         try:
             async with open_stream(
                 options.method,
@@ -68,13 +82,13 @@ async def tail(options: TailOptions, *, client: AsyncClient | None = None, end: 
                 reconnect=options.reconnect,
                 last_event_id=options.last_event_id,
                 checkpoints=None if options.state is None else State(options.state),
-                checkpoint_key=None if options.state is None else key_of(options.url),
+                checkpoint_key=None if options.state is None else key_of(options.url, options.body),
             ) as rx:
                 await _copy(rx, lines, output)
-        except (StreamError, StateError, ValueError):  # ValueError: of a URL, a header, a state
+        except (StreamError, ValueError):  # ValueError: of a URL, a header, a state
             pass  # the outcome tells of it
-        except OSError as error:  # not of the network: those are mapped
-            output_error = error
+        except (StateError, OSError) as error:  # not of the network: those are mapped
+            failure = error
 
     stopped_by = await run_until_signal(work)
     outcome = outcomes[0]
@@ -82,11 +96,12 @@ async def tail(options: TailOptions, *, client: AsyncClient | None = None, end: 
     verdict = judge(
         outcome,
         printed=None if options.mode == "raw" else output.items,
+        beginnings=lines.beginnings,
         full=f"--max-items {options.max_items}" if lines.is_full else full,
         format_chosen=options.framing is not None,
         unkept=bool(options.state and outcomes[0].items and not outcomes[0].acknowledged_id),
         stopped_by=stopped_by,
-        output_error=output_error,
+        failure=failure,
         style=Style.of(sys.stderr),
     )
     in_a_line = stopped_by is signal.SIGINT or (options.mode in {"join", "raw"} and output.items)

@@ -53,7 +53,10 @@ def is_terminal(stream: TextIO | None) -> bool:
 def say(text: str) -> None:
     """Tell something beside the output: on stderr, with stdout's order kept."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        try:
+            print(text, file=sys.stderr, flush=True)
+        except OSError:  # nobody is there to be told, which is no failure of the stream
+            sys.stderr = None
 
 
 def visible(text: str) -> str:

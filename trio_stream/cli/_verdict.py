@@ -21,6 +21,8 @@ from ._terminal import Style, human_bytes, visible
 
 __all__ = ["Verdict", "judge"]
 
+_WITHOUT_BODY = (204, 205, 304)
+
 
 @attrs.frozen
 class Verdict:
@@ -34,11 +36,12 @@ def judge(
     outcome: StreamOutcome[Any],
     *,
     printed: int | None,
+    beginnings: int = 0,
     full: str,
     format_chosen: bool,
     unkept: bool = False,
     stopped_by: signal.Signals | None,
-    output_error: OSError | None,
+    failure: OSError | StateError | None,
     style: Style,
 ) -> Verdict:
     """Judge a stream that is over, by its outcome and by what else may have ended it.
@@ -46,23 +49,22 @@ def judge(
     Args:
         outcome: Of the stream.
         printed: How many items were printed; `None`: items are not what was asked for.
+        beginnings: How many of the items tell only that the stream has begun anew.
         full: Why nothing more was wanted, such as ``"--max-items 3"``; ``""``: more was.
         format_chosen: Whether the format was chosen, and not taken from the response.
         unkept: Whether a state was to be kept, and there was none.
         stopped_by: The signal that has stopped the command.
-        output_error: Why nothing more could be written.
+        failure: Why the output or the state could not be written.
         style: Of stderr.
     """
     error: BaseException | None = outcome.error
-    if output_error is not None:
-        if isinstance(output_error, BrokenPipeError):
-            return Verdict(Exit.OUTPUT_CLOSED)
-        code, ending, error = Exit.FAILED, style.bad("failed"), output_error
-    elif isinstance(error, StateError):
-        code, ending = Exit.FAILED, style.bad("failed")
+    if isinstance(failure, BrokenPipeError):
+        return Verdict(Exit.OUTPUT_CLOSED)
+    if failure is not None:
+        code, ending, error = Exit.FAILED, style.bad("failed"), failure
     elif stopped_by is not None:
         code = Exit.of_signal(stopped_by)
-        ending = style.odd(code.name.lower())
+        ending = style.odd(code.word)
     elif full:
         code, ending = Exit.COMPLETE, style.good(f"stopped at {full}")
         error = None
@@ -81,7 +83,7 @@ def judge(
     else:
         say_why = _explain(error, format_chosen=format_chosen)
     why = [f"trio-stream: {visible(each)}" for each in say_why]
-    facts = " · ".join(_facts(outcome, printed))
+    facts = " · ".join(_facts(outcome, outcome.items - beginnings, printed))
     return Verdict(code, (*why, f"trio-stream: {ending} {style.dim('· ' + facts)}"))
 
 
@@ -109,7 +111,7 @@ def _say(error: BaseException, message: str, *, format_chosen: bool) -> list[str
         case StreamTimeoutError():
             option = "--timeout" if error.layer == "total" else f"--{error.layer}-timeout"
             return [message, f"{option} sets this limit"]
-        case NotAStreamError() if not format_chosen:
+        case NotAStreamError() if not format_chosen and error.status_code not in _WITHOUT_BODY:
             return [
                 message,
                 "if it is a stream all the same, --framing names its format; --raw prints it",
@@ -120,11 +122,11 @@ def _say(error: BaseException, message: str, *, format_chosen: bool) -> list[str
             return [message]
 
 
-def _facts(outcome: StreamOutcome[Any], printed: int | None) -> list[str]:
+def _facts(outcome: StreamOutcome[Any], count: int, printed: int | None) -> list[str]:
     facts = [human_bytes(outcome.bytes_received), f"{outcome.timings.total:.2f} s"]
     if printed is not None:
-        items = "1 item" if outcome.items == 1 else f"{outcome.items} items"
-        facts.insert(0, items if printed == outcome.items else f"{items}, {printed} printed")
+        items = "1 item" if count == 1 else f"{count} items"
+        facts.insert(0, items if printed == count else f"{items}, {printed} printed")
     if outcome.attempts > 1:
         facts.append(f"{outcome.attempts} requests")
     return facts

@@ -50,7 +50,7 @@ async def _talk(conversation: Conversation, options: ChatOptions) -> Exit:
             return Exit.INTERRUPTED
         if prompt.strip():
             code = await take_turn(conversation, prompt, options)
-            if code in {Exit.TERMINATED, Exit.OUTPUT_CLOSED, Exit.USAGE}:
+            if code in {Exit.HUNG_UP, Exit.TERMINATED, Exit.OUTPUT_CLOSED, Exit.USAGE}:
                 return code
 
 

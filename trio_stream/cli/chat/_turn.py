@@ -63,7 +63,7 @@ async def take_turn(conversation: Conversation, prompt: str, options: ChatOption
         full="",
         format_chosen=True,
         stopped_by=stopped_by,
-        output_error=output_error,
+        failure=output_error,
         style=style,
     )
     if show.whispers or (stopped_by is signal.SIGINT and is_terminal(sys.stderr)):
