@@ -107,6 +107,17 @@ async def test_answer_to_head_has_no_body() -> None:
     assert await exchange([Send(b"abc")], GET.replace(b"GET", b"HEAD")) == DEFAULT_HEAD
 
 
+@pytest.mark.parametrize("length", [2, 4])
+@pytest.mark.parametrize("is_bare", [False, True])
+async def test_body_of_another_length_ends_with_its_connection(length: int, is_bare: bool) -> None:
+    """A body that is not as long as declared leaves nobody waiting, and no answer follows it."""
+    headers = {"Content-Length": str(length)}
+    head = Head(headers=headers, framing="length", is_bare=is_bare)
+    get = GET.replace(b"connection: close\r\n", b"")
+
+    assert (await exchange([head, Send(b"abc")], get + get)).count(b"HTTP/1.1") == 1
+
+
 @pytest.mark.parametrize(
     ("rest", "length"),
     [

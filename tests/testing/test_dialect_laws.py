@@ -229,12 +229,35 @@ class Gullible(Decoder):
             out.append(None)
 
 
+class Sharing(Decoder):
+    """Has one count for all decoders."""
+
+    said = [0]  # noqa: RUF012 - this is the mistake
+
+    def decode_one(self, frame: ServerSentEvent, out: list[Any]) -> None:
+        super().decode_one(frame, out)
+        self.said[0] += 1
+        if self.finished:
+            out.append(self.said[0])
+            self.said[0] = 0
+
+
+class Counting(Decoder):
+    """Counts batches, not events."""
+
+    def decode(self, frames: Sequence[ServerSentEvent], out: list[Any]) -> None:
+        super().decode(frames, out)
+        self.unknown_events += 1
+
+
 @pytest.mark.parametrize(
     ("decoder", "complaint"),
     [
         (OnePerBatch, r"decoded in pieces of 5, the items are \[None\]; one by one"),
         (Late, r"items are out after \d frames; one by one"),
         (Unstoppable, r"the items are .*\[.*None, 'he'"),
+        (Sharing, "decoded in pieces of .*, beside another decoder, the items are"),
+        (Counting, r"skipped_items and unknown_events are \(0, 1\); one by one, they are \(0, 5\)"),
         (Trusting, "after 0 frames, close.. is silent, but the terminal event is missing"),
         (Suspicious, "after 5 frames, close.. raised though the decoder is finished"),
         (Misnaming, "after 0 frames, close.. raised StreamError"),
@@ -277,7 +300,7 @@ def test_early_end_is_allowed_where_the_result_is_complete() -> None:
     check_dialect(Words(Patient), [*WORDS, ServerSentEvent(data="[DONE]")], ("hello!", True))
 
 
-class Sharing(Assembler):
+class Lending(Assembler):
     """Gives its own list away."""
 
     def snapshot(self) -> Any:
@@ -292,7 +315,7 @@ class Consuming(Assembler):
         return words
 
 
-class Counting(Assembler):
+class Asked(Assembler):
     """Tells how often it was asked."""
 
     asked = 0
@@ -311,6 +334,17 @@ class Strict(Assembler):
         super().fold(item)
 
 
+class Eager(Assembler):
+    """Takes itself for complete before there is anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.complete = True
+
+    def snapshot(self) -> Any:
+        return "".join(self.words)
+
+
 class Particular(Assembler):
     """Cannot tell of nothing."""
 
@@ -321,10 +355,11 @@ class Particular(Assembler):
 @pytest.mark.parametrize(
     ("assembler", "complaint"),
     [
-        (Sharing, r"the snapshot after 0 items was \[\]; later folding made it \['he', 'llo'"),
+        (Lending, r"the snapshot after 0 items was \[\]; later folding made it \['he', 'llo'"),
         (Consuming, "after 1 items, two snapshots differ"),
-        (Counting, "two snapshots differ|that of a fresh assembler"),
+        (Asked, "two snapshots differ|that of a fresh assembler"),
         (Strict, r"fold\('llo'\) raised ValueError"),
+        (Eager, "after . frames, the assembler is complete, though it was given no item"),
         (Particular, r"snapshot\(\) raised IndexError"),
     ],
 )

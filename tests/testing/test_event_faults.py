@@ -9,6 +9,7 @@ import pytest
 
 from tests.testing.wires import exchange
 from trio_stream.testing import (
+    BadChunk,
     CutEvent,
     Duplicate,
     End,
@@ -21,6 +22,7 @@ from trio_stream.testing import (
     Late,
     Lose,
     Ping,
+    Raw,
     Refuse,
     Reset,
     Script,
@@ -67,6 +69,13 @@ ERROR = Event("overloaded", event="error")
          [Head(framing="close", headers={"connection": "close"}), A, End()]),
         (Goodbye(9), [A, B], [CLOSING, A, B, End()]),
         (Goodbye(), [A, B], [CLOSING, End()]),
+        (Goodbye(), [Wait(1), Head(503), Wait(2), A],
+         [Wait(1), Head(503, headers={"connection": "close"}), End()]),
+        (Goodbye(1), [End({"x": "y"})], [CLOSING, End({"x": "y"}), End()]),
+        (Goodbye(), [BadChunk()], [CLOSING, End()]),
+        (Goodbye(1), [Raw(b"HTTP/1.1 200 OK\r\n\r\n"), A],
+         [Raw(b"HTTP/1.1 200 OK\r\n\r\n"), A, End()]),
+        (Goodbye(1), [Truncate(), A], [Truncate(), CLOSING, A, End()]),
         (Goodbye(), [Head(103), Head(), A], [Head(103), CLOSING, End()]),
         (Late(5), [A], [Wait(5), A]),
         (Instead(Refuse()), [A], [Refuse()]),

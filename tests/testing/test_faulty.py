@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 import trio
@@ -18,6 +19,7 @@ from trio_stream.testing import (
     CutAt,
     CutEvent,
     Duplicate,
+    End,
     Event,
     Fault,
     Goodbye,
@@ -34,6 +36,7 @@ from trio_stream.testing import (
     Refuse,
     Request,
     Reset,
+    Send,
     Shuffle,
     SplitAt,
     SplitCRLF,
@@ -54,6 +57,7 @@ from trio_stream.testing import (
 from trio_stream.testing._plan import start
 
 ONE, TWO, THREE = Event("one"), Event("two"), Event("three")
+BUSY_HEAD = Head(429, content_type="text/plain", length=4)
 
 
 def request() -> Request:
@@ -236,6 +240,24 @@ def test_all_faults_compose_on_all_answers() -> None:
 def test_busy_says_when_to_come_back(busy: Busy, headers: dict[str, str]) -> None:
     """Retry-After has the form that was asked for; a date is rounded up to the second."""
     assert dict(busy.headers(60.5)) == headers
+
+
+@pytest.mark.parametrize(
+    ("fault", "script"),
+    [
+        (CutAt(0), [BUSY_HEAD, Truncate()]),
+        (CutAt(2), [BUSY_HEAD, Truncate(b"bu")]),
+        (SplitEvery(3), [BUSY_HEAD, Send(b"bus"), Send(b"y")]),
+        (Insert(0, Ping()), [BUSY_HEAD, Ping(), Send(b"busy")]),
+        (Goodbye(1),
+         [attrs.evolve(BUSY_HEAD, headers={"connection": "close"}), Send(b"busy"), End()]),
+        (Lose(1), [BUSY_HEAD, Send(b"busy")]),
+    ],
+)  # fmt: skip
+def test_busy_is_worked_on_like_any_answer(fault: Fault, script: list[Step]) -> None:
+    """An answer in one step has a head and a body, which faults find."""
+    assert fault(Busy()) == script
+    assert list(start(faulty(Busy(), fault)).take(request())) == script
 
 
 async def test_busy_is_a_whole_answer() -> None:

@@ -167,6 +167,49 @@ class Wavering(Lines):
         return self.closes < 2
 
 
+class Reusing(Lines):
+    """Hands out the same list each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out: list[bytes] = []
+
+    def feed(self, data: bytes | bytearray) -> list[bytes]:
+        self.out[:] = super().feed(data)
+        return self.out
+
+
+class Sharing(Lines):
+    """Has one buffer for all parsers."""
+
+    shared = [b""]  # noqa: RUF012 - this is the mistake
+
+    def feed(self, data: bytes | bytearray) -> list[bytes]:
+        self.open = self.shared[0]
+        lines = super().feed(data)
+        self.shared[0] = self.open
+        return lines
+
+    def close(self) -> list[bytes]:
+        self.shared[0] = b""
+        return []
+
+
+class Remembering(Lines):
+    """Has a position that depends on the cuts."""
+
+    last = b""
+
+    def feed(self, data: bytes | bytearray) -> list[bytes]:
+        lines = super().feed(data)
+        self.last = lines[0] if lines else self.last
+        return lines
+
+    @property
+    def last_event_id(self) -> str:
+        return self.last.decode()
+
+
 class Raising(Lines):
     def feed(self, data: bytes | bytearray) -> list[bytes]:
         raise StreamTruncatedError("no")
@@ -182,6 +225,9 @@ class Raising(Lines):
         (Waiting, {}, "frames are out after"),
         (Scribbling, {}, "changed a buffer"),
         (Borrowing, {}, "of bytearray, frame 0 is"),
+        (Reusing, {}, r"\[b'one'\] became \[.*\] after it was handed out"),
+        (Sharing, {}, "in pieces of 19, beside another parser, frame 0 is"),
+        (Remembering, {}, r"last_event_id and retry are \('one', None\); byte by byte"),
         (Tireless, {"expected": [*LINES, b"end"], "at_close": 1}, "a second close"),
         (Wavering, {}, "a second close"),
         (Lines, {"truncated": False}, "truncated is True"),

@@ -133,6 +133,29 @@ async def test_ends(
     assert exchange.end.at == pytest.approx(60 if end == "timed_out" else 0, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("<ConnectionTerminated error_code:0, last_stream_id:1, additional_data:None>", "cut"),
+        ("<StreamReset stream_id:1, error_code:ErrorCodes.CANCEL, remote_reset:True>", "reset"),
+        ("Invalid input ConnectionInputs.RECV_DATA in state ConnectionState.CLOSED", "garbled"),
+    ],
+)
+@pytest.mark.parametrize("http", [httpx, httpx2])
+async def test_ends_of_http2(http: Any, text: str, end: ExchangeEnd) -> None:
+    """A GOAWAY and a RST_STREAM, told by the events of h2, are recorded as what they are."""
+
+    def answer(request: Any) -> Any:
+        raise http.RemoteProtocolError(text)
+
+    recorder = Recorder()
+    async with recorder.client(http, transport=http.MockTransport(answer)) as client:
+        with pytest.raises(http.RemoteProtocolError):
+            await client.get("http://memory.test")
+
+    assert recorder.cassette.exchanges[0].end.end == end
+
+
 async def test_pool_that_is_full_is_no_timeout_of_the_server() -> None:
     """What never reached a server is a failure of another kind."""
 

@@ -58,6 +58,21 @@ async def test_chunked_body_is_recorded_decoded() -> None:
     assert request.body == b"abc"
 
 
+async def test_client_that_waits_to_be_told_is_told() -> None:
+    """A client that expects 100 (Continue) before it sends its body gets it (RFC 9110, 10.1.1)."""
+    head = b"POST / HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n"
+    async with (
+        serve_memory([Head(framing="close")]) as server,
+        await server.connect() as client,
+    ):
+        await client.send_all(head)
+        assert await client.receive_some() == b"HTTP/1.1 100 \r\n\r\n"
+        await client.send_all(b"abc")
+        assert (await read_all(client)).startswith(b"HTTP/1.1 200 OK\r\n")
+
+    assert server.requests[0].body == b"abc"
+
+
 async def test_request_time_is_on_the_clock(autojump_clock: trio.testing.MockClock) -> None:
     """A request is dated when its last byte has arrived, on trio's clock."""
     start = trio.current_time()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import attrs
 import pytest
@@ -20,8 +21,16 @@ from trio_stream.testing import (
     Scrubber,
 )
 
-SECRET = "sk-proj/4f+9 0b"
+SECRET = 'sk-proj/4f+9 0b"é'
 FORM = ("content-type", "application/x-www-form-urlencoded")
+PARTS = ("Content-Type", "multipart/form-data; boundary=x")
+
+
+def parts(password: str) -> bytes:
+    return (
+        '--x\r\nContent-Disposition: form-data; name="password"\r\nContent-Type: text/plain\r\n'
+        f'\r\n{password}\r\n--x\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n--x--\r\n'
+    ).encode()
 
 
 def exchange(
@@ -42,7 +51,9 @@ def exchange(
     [
         "Authorization", "proxy-authorization", "Cookie", "X-API-Key", "api-key", "x-goog-api-key",
         "X-Auth-Token", "x-amz-security-token", "X-CSRF-Token", "X-Client-Secret", "Mcp-Session-Id",
-        "X-Hub-Signature-256", "ocp-apim-subscription-key-secret", "x-mine",
+        "X-Hub-Signature-256", "ocp-apim-subscription-key", "x-mine", "X_API_Key_ID",
+        "OK-ACCESS-KEY", "ok-access-passphrase", "OK-ACCESS-SIGN", "X-Bearer", "X-PWD",
+        "Authentication",
     ],
 )  # fmt: skip
 def test_headers_that_are_secrets(name: str) -> None:
@@ -61,6 +72,7 @@ def test_headers_that_are_secrets(name: str) -> None:
     [
         "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-limit", "Idempotency-Key",
         "x-request-id", "Last-Event-ID", "content-type", "WWW-Authenticate", "x-api-key",
+        "Surrogate-Key", "X-Cache-Key",
     ],
 )  # fmt: skip
 def test_headers_that_are_not(name: str) -> None:
@@ -79,8 +91,10 @@ def test_headers_that_are_not(name: str) -> None:
          "https://x/?a=1&X-Amz-Signature=SCRUBBED&access_token=SCRUBBED"),
         ("https://x/?apiKey=1&sig=2&AWSAccessKeyId=3",
          "https://x/?apiKey=SCRUBBED&sig=SCRUBBED&AWSAccessKeyId=SCRUBBED"),
-        ("https://x/?max_tokens=5&monkey=6&sort_key=7#key=8",
-         "https://x/?max_tokens=5&monkey=6&sort_key=7#key=8"),
+        ("https://x/?max_tokens=5&monkey=6&sort_key=7#part",
+         "https://x/?max_tokens=5&monkey=6&sort_key=7#part"),
+        ("https://x/#access_token=5", "https://x/#access_token=SCRUBBED"),
+        ("https://x/?api%5Fkey=1&token[]=2", "https://x/?api%5Fkey=SCRUBBED&token[]=SCRUBBED"),
         ("https://x/?mine=1", "https://x/?mine=SCRUBBED"),
     ],
 )  # fmt: skip
@@ -106,6 +120,7 @@ def test_urls(url: str, scrubbed: str) -> None:
         ([], b'{"mine": "abc"}', b'{"mine": "***"}'),
         ([], b"client_secret=abc", None),
         ([FORM], b'{"api_key": "abc"}', None),
+        ([PARTS], parts("a\r\nb"), parts("****")),
     ],
 )  # fmt: skip
 def test_bodies_that_are_sent(headers: Any, body: bytes, scrubbed: bytes | None) -> None:
@@ -127,6 +142,19 @@ def test_bodies_that_are_sent(headers: Any, body: bytes, scrubbed: bytes | None)
         exchange(url="http://u:4f9a0b7c8d@x/"),
         exchange(headers=[FORM], body=b"code=4f9a0b7c8d"),
         exchange(body=b'{"token": "4f9a0b7c8d"}'),
+        exchange(url="http://4f9a0b7c8d@x/"),
+        exchange(headers=[("cookie", 'sid="4f9a0b7c8d"')]),
+        exchange(headers=[("Authorization", "Basic " + b64encode(b"u:4f9a0b7c8d").decode())]),
+        exchange(headers=[("Authorization", "Basic 4f9a0b7c8d")]),
+        exchange(
+            headers=[
+                (
+                    "Authorization",
+                    "AWS4-HMAC-SHA256 Credential=A/b, SignedHeaders=host, Signature=4f9a0b7c8d",
+                )
+            ]
+        ),
+        exchange(headers=[("Authorization", 'OAuth a="1",oauth_token="4f9a0b7c8d"')]),
     ],
 )
 def test_secret_is_found_wherever_it_is(sent: Exchange) -> None:
@@ -135,7 +163,9 @@ def test_secret_is_found_wherever_it_is(sent: Exchange) -> None:
     assert sent.head is not None
     told = attrs.evolve(
         sent,
-        head=attrs.evolve(sent.head, headers=(*sent.head.headers, ("x", "4f9a0b7c8d!"))),
+        head=attrs.evolve(
+            sent.head, reason="4f9a0b7c8d?", headers=(*sent.head.headers, ("x", "4f9a0b7c8d!"))
+        ),
         chunks=tuple(RecordedChunk(1.0, data) for data in chunks),
         end=RecordedEnd(2.0, "cut", "for 4f9a0b7c8d"),
     )
@@ -148,11 +178,58 @@ def test_secret_is_found_wherever_it_is(sent: Exchange) -> None:
 
 
 def test_secret_is_found_in_other_spellings() -> None:
-    """A value that is escaped in a URL is found where it is not, and the other way round."""
-    chunks = [SECRET.encode(), b" ", quote(SECRET, safe="").encode()]
-    for url in (f"http://x/?key={quote(SECRET, safe='')}", f"http://x/?key={quote(SECRET)}"):
-        done = Scrubber().scrub(exchange(url=url, chunks=chunks))
-        assert not done.body.replace(b"*", b"").strip()
+    """A value that is escaped in one way is found where it is escaped in another, or in none."""
+    escaped = quote(SECRET, safe="")
+    lower = escaped.replace("%2F", "%2f").replace("%2B", "%2b").replace("%C3%A9", "%c3%a9")
+    in_json = json.dumps(SECRET)[1:-1]
+    spellings = [
+        SECRET, escaped, lower, quote_plus(SECRET), in_json, in_json.replace("/", "\\/"),
+        b64encode(SECRET.encode()).decode(),
+    ]  # fmt: skip
+    chunks = [f"{spelling} ".encode() for spelling in spellings]
+    for told in (
+        exchange(url=f"http://x/?key={escaped}", chunks=chunks),
+        exchange(url=f"http://x/?key={quote(SECRET)}", chunks=chunks),
+        exchange(headers=[FORM], body=f"key={quote_plus(SECRET)}".encode(), chunks=chunks),
+        exchange(body=json.dumps({"api_key": SECRET}).encode(), chunks=chunks),
+        exchange(body=json.dumps({"api_key": SECRET}, ensure_ascii=False).encode(), chunks=chunks),
+    ):
+        assert not Scrubber().scrub(told).body.replace(b"*", b"").replace(b"=", b"").strip()
+
+
+def test_secret_is_found_in_every_exchange() -> None:
+    """What one answer has brought and the next request sends is covered in both, and later."""
+    token = "4f9a0b7c8d"
+    done = Scrubber().scrub_all([
+        exchange(chunks=[f'{{"hint": "{token}"}}'.encode()]),
+        exchange(headers=[("authorization", f"Bearer {token}")]),
+        exchange(chunks=[token.encode()]),
+    ])  # fmt: skip
+
+    assert [each.body for each in done] == [b'{"hint": "**********"}', b"", b"**********"]
+
+
+@pytest.mark.parametrize(
+    ("body", "scrubbed"),
+    [
+        (b'{"access_token": "abc", "expires_in": 5}', b'{"access_token": "***", "expires_in": 5}'),
+        (b'{"refreshToken":"ab","api_key":"x"}', b'{"refreshToken":"**","api_key":"*"}'),
+        (b'data: {"token": " the", "code": "x", "key": "y", "signature": "z"}', None),
+        (b'{"arguments": "{\\"password\\": \\"abc\\"}"}', None),
+    ],
+)  # fmt: skip
+def test_bodies_that_are_received(body: bytes, scrubbed: bytes | None) -> None:
+    """Of an answer, tokens and passwords by their full names are covered, and no content is."""
+    assert Scrubber().scrub(exchange(chunks=[body])).body == (scrubbed or body)
+
+
+def test_secret_is_found_where_it_is_cut_off() -> None:
+    """The beginning of a secret at the end of a body that was cut is covered, from 8 bytes on."""
+    told = exchange(headers=[("x-api-key", "4f9a0b7c8d")], chunks=[b"no such key: 4f9a0b7c"])
+    cut = attrs.evolve(told, end=RecordedEnd(2.0, "reset"))
+
+    assert Scrubber().scrub(cut).body == b"no such key: ********"
+    assert Scrubber().scrub(told).body == b"no such key: 4f9a0b7c"
 
 
 def test_short_words_are_not_looked_for() -> None:
@@ -207,7 +284,23 @@ def test_scrubbed_stays_scrubbed() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["?", "&", "=", "://", "@", "a=", '"', '":"', "\\", '\\"', " ", "?a"]
+    "piece",
+    [
+        "?",
+        "&",
+        "=",
+        "://",
+        "@",
+        "a=",
+        '"',
+        '":"',
+        "\\",
+        '\\"',
+        " ",
+        "?a",
+        '; name="a"\r\n',
+        "4f9a0b7c",
+    ],
 )
 def test_no_text_takes_long(piece: str) -> None:
     """A server cannot hold up the scrubber: 200 kB of any pattern are looked through at once."""
@@ -218,6 +311,7 @@ def test_no_text_takes_long(piece: str) -> None:
         chunks=[flood.encode()], error=flood,
     )  # fmt: skip
     plain = attrs.evolve(recorded, request=attrs.evolve(recorded.request, headers=()))
+    parts = attrs.evolve(recorded, request=attrs.evolve(recorded.request, headers=(PARTS,)))
 
-    for each in (recorded, plain):
+    for each in (recorded, plain, parts):
         assert "4f9a0b7c8d" not in repr(Scrubber().scrub(each))

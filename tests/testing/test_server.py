@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 
 import httpx
 import pytest
@@ -73,6 +74,30 @@ async def test_reset_aborts_the_connection() -> None:
             received += await client.receive_some()
         with pytest.raises(trio.BrokenResourceError):
             await client.receive_some()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what was not taken yet")
+async def test_reset_waits_for_a_slow_reader() -> None:
+    """All that was sent arrives before a reset, though the client takes its time."""
+    plan = [Head(framing="close"), Send(bytes(1 << 19)), Reset()]
+    async with serve(plan) as server:
+        client = trio.socket.socket()
+        client.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
+        received = bytearray()
+
+        async def receive() -> None:
+            while data := await client.recv(1 << 16):
+                received.extend(data)
+
+        with client:
+            await client.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            await client.send(GET)
+            await server.wait_requests()
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            with pytest.raises(ConnectionResetError):
+                await receive()
+
+    assert len(received) > 1 << 19
 
 
 async def test_pieces_arrive_apart() -> None:

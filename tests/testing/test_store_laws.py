@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -70,6 +70,7 @@ async def test_whatever_else_is_right_passes() -> None:
                 nursery.start_soon(super().save, key, position)
 
     await check_store(opener_of(Refuses))
+    await check_store(opener_of(ToItself))
     await check_store(opener_of(Slow))
     with pytest.raises(AssertionError, match="save has more than 10 steps"):
         await check_store(opener_of(Slow), max_steps=10)
@@ -375,6 +376,79 @@ class Renaming(Store):
         self.original |= self.disk
 
 
+class WritesWhenClosed(Store):
+    """Keeps everything in memory until it is closed."""
+
+    def __init__(self, disk: dict[str, str]) -> None:
+        super().__init__(dict(disk))
+        self.file = disk
+
+    async def aclose(self) -> None:
+        self.file.clear()
+        self.file |= self.disk
+
+
+class Cached(Store):
+    """Has everything in memory, too."""
+
+    def __init__(self, disk: dict[str, str]) -> None:
+        super().__init__(dict(disk))
+        self.file = disk
+
+    async def delete(self, key: str) -> None:
+        await super().delete(key)
+        self.file.pop(key, None)
+
+
+class CachesFirst(Cached):
+    """Has a position in memory while it is not yet on the disk."""
+
+    async def save(self, key: str, position: str) -> None:
+        self.disk[key] = position
+        await trio.lowlevel.checkpoint()
+        self.file[key] = position
+
+
+class CachesLast(Cached):
+    """Has a position on the disk while it is not yet in memory."""
+
+    async def save(self, key: str, position: str) -> None:
+        self.file[key] = position
+        await trio.lowlevel.checkpoint()
+        self.disk[key] = position
+
+
+class WritesLines(Cached):
+    """Writes each position into a line."""
+
+    async def save(self, key: str, position: str) -> None:
+        await super().save(key, position)
+        self.file[key] = position.rstrip("\n")
+
+
+class HidesCancellation(Store):
+    """Takes what it could not do for done."""
+
+    async def save(self, key: str, position: str) -> None:
+        with suppress(trio.Cancelled):
+            await super().save(key, position)
+
+
+class ToItself(Store):
+    """Cannot be opened twice, which is its right."""
+
+    opened = 0
+
+    def __init__(self, disk: dict[str, str]) -> None:
+        super().__init__(disk)
+        if ToItself.opened:
+            raise BlockingIOError("locked")
+        ToItself.opened += 1
+
+    async def aclose(self) -> None:
+        ToItself.opened -= 1
+
+
 WRONG = [
     (KnowsAll, "before anything was saved, the position of 'unknown' is '', expected None"),
     (RaisesForUnknown, r"load\('unknown'\) raised KeyError"),
@@ -401,6 +475,14 @@ WRONG = [
     (WritesNoDeletions, "deleted when opened again, .* the position of 'gone' is '3'"),
     (WritesOnlyNewKeys, "saved when opened again, .* is '2', expected '4'"),
     (Renaming, "with odd keys, opened again"),
+    (WritesWhenClosed, "not closed, as after a crash, .* is '4', expected '5'"),
+    (CachesFirst, "opened again after a save was cancelled, .* is 'old', expected 'new'"),
+    (CachesLast, "opened again after a save was cancelled, .* is 'new', expected 'old'"),
+    (WritesLines, "with odd positions, opened again"),
+    (
+        HidesCancellation,
+        "after save was to be cancelled, and returned, .* is 'old', expected 'new'",
+    ),
 ]
 
 

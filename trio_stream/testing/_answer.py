@@ -38,6 +38,7 @@ class Answer:
         self._rest = iter(script)  # which may have no end
         self._head: Head | None = None
         self._coder: _Coder = _Identity()
+        self._missing = 0  # of the declared length
         self._wrote_raw = False
         self._ended = False
         self._stopped = False
@@ -86,9 +87,16 @@ class Answer:
             if not head.is_bare:
                 given = {name.lower() for name, _ in fields}
                 fields += [field for field in self._body_headers(head) if field[0] not in given]
+            self._missing = self._declared(fields)
         if ("connection", "close") in {(name.lower(), value.lower()) for name, value in fields}:
             self.aftermath = "close"
         await self._write(_lines(f"HTTP/1.1 {head.status} {reason}", fields))
+
+    def _declared(self, fields: Iterable[tuple[str, str]]) -> int:
+        """The length that the client will wait for."""
+        lengths = [text for name, text in fields if name.lower() == "content-length"]
+        counts = self._has_body and self._head is not None and self._head.framing == "length"
+        return int(lengths[0][:18]) if counts and lengths and lengths[0].isdecimal() else 0
 
     def _body_headers(self, head: Head) -> Iterable[tuple[str, str]]:
         if head.status in (204, 304):
@@ -140,6 +148,8 @@ class Answer:
     async def end(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
         """End the body cleanly; does nothing the second time.
 
+        A body that has not the length that was declared ends with its connection.
+
         Raises:
             trio.BrokenResourceError: The client has left.
         """
@@ -150,6 +160,8 @@ class Answer:
         self._ended = True
         if self._has_body and self._chunked:
             await self._write(_lines("0", trailers))
+        if self._missing:
+            self.aftermath = "close"  # else the client would wait, or take it for the next answer
 
     async def raw(self, data: bytes) -> None:
         """Send bytes as they are. The connection is not used again.
@@ -160,6 +172,11 @@ class Answer:
         self._wrote_raw = True
         self.aftermath = "close"
         await self._write(data)
+
+    async def drain(self) -> None:
+        """Return when the client's system has what was sent: a reset would throw it away."""
+        while self._wire.unsent():  # noqa: ASYNC110 - there is nothing to wait on
+            await trio.sleep(0.001)
 
     def stop(self, aftermath: Literal["close", "reset"]) -> None:
         """End the script here, with the body as it stands."""
@@ -181,6 +198,8 @@ class Answer:
             return
         if self._chunked:
             data = b"%x\r\n%b" % (len(data) + missing, data) + (b"" if missing else b"\r\n")
+        else:
+            self._missing -= len(data)
         await self._write(data)
 
     async def _write(self, data: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Literal
 
@@ -55,12 +55,13 @@ class Busy(Step):
         else:
             yield name, f"{self.retry_after:.12g}"
 
-    async def play(self, answer: Answer) -> None:
+    def unrolled(self) -> Sequence[Step]:
         # The time is that of the world, as in the client: trio's clock knows no dates.
         fields = tuple(self.headers(time.time()))
-        data = self.body.encode()
-        length = len(data)
-        await answer.start(
-            Head(self.status, headers=fields, content_type="text/plain", length=length)
-        )
-        await Send(data).play(answer)
+        body = self.body.encode()
+        head = Head(self.status, headers=fields, content_type="text/plain", length=len(body))
+        return head, Send(body)
+
+    async def play(self, answer: Answer) -> None:
+        for step in self.unrolled():
+            await step.play(answer)

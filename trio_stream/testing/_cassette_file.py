@@ -63,8 +63,7 @@ def parse_exchanges(text: str) -> tuple[Exchange, ...]:
             try:
                 reader.read(json.loads(line))
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                why = f"{error} is missing" if isinstance(error, KeyError) else error
-                raise ValueError(f"line {number}: no line of a cassette: {why}") from error
+                raise ValueError(f"line {number}: no line of a cassette: {_why(error)}") from error
     return reader.close()
 
 
@@ -127,8 +126,14 @@ class _Reader:
             raise TypeError("it is no JSON object")
         members = cast("dict[str, Any]", line)
         if not self._has_version:
-            if members.get("cassette") != _VERSION:
-                raise ValueError(f"it does not begin with {{'cassette': {_VERSION}}}")
+            version = members.get("cassette")
+            if version != _VERSION:
+                what = (
+                    "does not begin with"
+                    if version is None
+                    else f"has version {version!r:.20}, not"
+                )
+                raise ValueError(f"it {what} {{'cassette': {_VERSION}}}")
             self._has_version = True
         elif "request" in members:
             self._read_request(members)
@@ -192,7 +197,7 @@ class _Reader:
 
 def _time(value: object) -> float:
     if type(value) not in (int, float) or not 0 <= cast("float", value) < 1e9:
-        raise ValueError(f"{value!r} is no time in seconds")
+        raise ValueError(f"{value!r:.40} is no time in seconds")
     return round(float(cast("float", value)), 6)
 
 
@@ -212,7 +217,18 @@ def _bytes(members: dict[str, Any]) -> bytes:
 
 
 def _pairs(value: object) -> HeaderPairs:
-    if not isinstance(value, list):
+    pairs = cast("list[list[object]]", value)
+    if not isinstance(value, list) or any(
+        type(each) is not list or len(each) != 2 for each in pairs
+    ):
         raise TypeError("headers are a list of pairs")
-    pairs = cast("list[tuple[object, object]]", value)
-    return tuple((_str(name), _str(text)) for name, text in pairs)
+    headers = tuple((_str(name), _str(text)) for name, text in pairs)
+    if any("\r" in part or "\n" in part for pair in headers for part in pair):
+        raise ValueError("a line end in a header")
+    return headers
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):  # whose own line is always the first
+        return f"no JSON, column {error.colno}: {error.msg}"
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

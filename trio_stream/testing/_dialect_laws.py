@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any, Final
 
@@ -37,9 +37,11 @@ def check_dialect(
     The decoder, given the frames at once, one by one, in every two batches and in random ones:
 
     * gives the same items, each for the frame that completes it;
+    * counts the same `skipped_items` and `unknown_events`, and does not disturb another decoder;
     * gives none for what follows the terminal event, in the same batch or later;
     * closed after any prefix, raises `StreamTruncatedError` or nothing; if the stream has a
-      terminal event, nothing only where the decoder is finished or the assembler complete.
+      terminal event, nothing only where the decoder is finished or the assembler complete, which
+      it is not before the first item.
 
     The assembler, given the items:
 
@@ -71,6 +73,12 @@ def check_dialect(
     single.check_error(raises)
     if expected_items is not None and single.items != list(expected_items):
         raise AssertionError(f"the items are {single.items}, expected {list(expected_items)}")
+    other = dialect.decoder()
+    with suppress(StreamError):
+        other.decode(frames[:-1], [])
+    beside = _decode(dialect, frames, range(1, len(frames) + 1))
+    beside.where += ", beside another decoder"
+    beside.check_like(single)
     for cutting in cuttings(len(frames), max_splits=max_splits, seed=seed):
         _decode(dialect, frames, cutting).check_like(single)
     if single.finished:
@@ -105,6 +113,7 @@ class _Decoded:
         out_after: By the number of frames given, how many items were out.
         error: What `decode` raised.
         finished: Whether the terminal event was seen.
+        counts: The payloads that were skipped, and the events that were unknown.
     """
 
     where: str
@@ -112,6 +121,7 @@ class _Decoded:
     out_after: dict[int, int] = attrs.Factory(lambda: {0: 0})
     error: StreamError | None = None
     finished: bool = False
+    counts: tuple[int, int] = (0, 0)
 
     @property
     def read(self) -> int:
@@ -136,6 +146,11 @@ class _Decoded:
                 f"{self.where}, it ends with error {self.error!r} and finished {self.finished}; "
                 f"one by one, with {single.error!r} and {single.finished}"
             )
+        if self.counts != single.counts:
+            raise AssertionError(
+                f"{self.where}, skipped_items and unknown_events are {self.counts}; one by one, "
+                f"they are {single.counts}"
+            )
         for given, out in self.out_after.items():
             due = single.out_after[min(given, single.read)]
             if out != due:
@@ -157,12 +172,15 @@ def _decode(dialect: Dialect[Any, Any], frames: Sequence[Any], cutting: Cutting)
                 decoded.error = exc
         decoded.out_after[end] = len(decoded.items)
     decoded.finished = decoder.finished
+    decoded.counts = decoder.skipped_items, decoder.unknown_events
     return decoded
 
 
 def _check_ending(dialect: Dialect[Any, Any], frames: Sequence[Any], *, has_terminal: bool) -> None:
     where = f"after {len(frames)} frames"
     decoder, assembler = dialect.decoder(), dialect.assembler()
+    if has_terminal and assembler.complete:
+        raise AssertionError(f"{where}, the assembler is complete, though it was given no item")
     items: list[Any] = []
     decoder.decode(frames, items)
     fold_all(assembler, items)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from ._fault import Ending, Fault, ending
-from ._script import End, Event, Head, Refuse, Script, Send, Step, Truncate, Wait
+from ._script import BadChunk, End, Event, Head, Raw, Refuse, Script, Send, Step, Truncate, Wait
 
 __all__ = [
     "CutEvent",
@@ -191,9 +191,11 @@ class Goodbye(Fault):
                 closing = (("connection", "close"),) if has_head else ()
                 yield attrs.evolve(step, headers=step.headers + closing)
                 continue
-            if left == 0:
+            has_body = any(step.pieces()) or isinstance(step, End | BadChunk)
+            has_head |= isinstance(step, Raw)  # whatever it is
+            if left == 0 and (has_head or has_body):
                 break
-            if not has_head and step.pieces():
+            if not has_head and has_body:
                 has_head = True
                 yield Head(headers={"connection": "close"})
             yield step

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ._busy import Busy
 from ._plan import Plan, Scheme, Scripts, start
 from ._request import Request
 from ._script import End, Refuse, Reset, Script, Step, Truncate
@@ -16,7 +17,8 @@ __all__ = ["Ending", "Fault", "Turn", "ending", "faulty", "faulty_in_turn"]
 
 Ending: TypeAlias = Literal["close", "reset", "end"]
 """How a cut ends: the connection closes before the declared end of the body (FIN), it is aborted
-(RST), or the body ends there in good order, as if there were no more."""
+(RST), or the body ends there in good order, as if there were no more; a head that has declared more
+makes a cut of this, too."""
 
 
 class Fault(ABC):
@@ -38,7 +40,7 @@ class Fault(ABC):
 
     def __call__(self, script: Script) -> list[Step]:
         """Make the worse script, of one that has an end."""
-        return list(self.apply(iter([script] if isinstance(script, Step) else script)))
+        return list(self.apply(_opened([script] if isinstance(script, Step) else script)))
 
     @abstractmethod
     def apply(self, steps: Iterator[Step]) -> Iterator[Step]:
@@ -112,9 +114,9 @@ class _FaultyScripts(Scripts):
         self._chosen = None
         if any(fault.refuses for fault in faults):
             return [Refuse()]
-        steps = iter(self._scripts.take(request))
+        steps = self._scripts.take(request)
         for fault in faults:
-            steps = fault.apply(steps)
+            steps = fault.apply(_opened(steps))
         return steps
 
     def take_refusal(self) -> bool:
@@ -129,6 +131,12 @@ class _FaultyScripts(Scripts):
             turn = self._choose(self._number)
             self._chosen = [turn] if isinstance(turn, Fault) else turn or ()
         return self._chosen
+
+
+def _opened(steps: Iterable[Step]) -> Iterator[Step]:
+    """A whole answer has a head and a body, and faults treat them as such."""
+    for step in steps:
+        yield from step.unrolled() if isinstance(step, Busy) else (step,)
 
 
 def ending(how: Ending, part: bytes = b"") -> Step:

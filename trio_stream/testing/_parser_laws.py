@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -37,7 +38,11 @@ def check_parser(
     * each is out in the very `feed` that brings the last byte of its terminator, whatever else
       that piece brings;
     * pieces are `bytes` or `bytearray`, are left as they were, and are not needed afterwards;
+    * what was handed out is left as it was, and another parser is not disturbed;
+    * `last_event_id` and `retry` are the same in the end;
     * `close` hands out the last ``at_close`` frames, and nothing the second time.
+
+    How long it takes is not looked at: feed a long frame byte by byte to see that.
 
     Args:
         make_parser: Makes a fresh parser.
@@ -57,8 +62,8 @@ def check_parser(
         AssertionError: A law is broken. Says which, and under which cutting.
     """
 
-    def check(cutting: Cutting, *, reuse_buffer: bool = False) -> _Run:
-        run = _Run(f"{spell(cutting)}{' of bytearray' if reuse_buffer else ''}")
+    def check(cutting: Cutting, *, reuse_buffer: bool = False, note: str = "") -> _Run:
+        run = _Run(f"{spell(cutting)}{' of bytearray' if reuse_buffer else ''}{note}")
         _feed(run, make_parser(), data, cutting, reuse_buffer=reuse_buffer)
         _check_result(
             run, list(expected_frames), at_close=at_close, truncated=truncated, raises=raises
@@ -68,6 +73,10 @@ def check_parser(
     bytewise = check(range(1, len(data) + 1))
     if ends is not None:
         _check_ends(bytewise, list(ends))
+    other = make_parser()
+    with suppress(StreamError):
+        other.feed(data[:-1])
+    check([len(data)], note=", beside another parser")
     check(range(1, len(data) + 1), reuse_buffer=True)
     for cutting in cuttings(len(data), max_splits=max_splits, seed=seed):
         _check_like(check(cutting), bytewise)
@@ -84,6 +93,7 @@ class _Run:
         frames: The frames of `feed`.
         at_close: The frames of `close`.
         out_after: By the number of bytes fed, how many frames were out.
+        position: The last event ID and the reconnection time in the end.
         error: What `feed` raised; the parser was not closed then.
     """
 
@@ -92,6 +102,7 @@ class _Run:
     at_close: list[Any] = attrs.field(factory=list[Any])
     out_after: dict[int, int] = attrs.Factory(lambda: {0: 0})
     truncated: bool = False
+    position: tuple[str, int | None] = ("", None)
     error: StreamError | None = None
 
     @property
@@ -103,11 +114,14 @@ class _Run:
 def _feed(
     run: _Run, parser: Parser[Any], data: bytes, cutting: Cutting, *, reuse_buffer: bool
 ) -> None:
+    batches: list[tuple[list[Any], list[Any]]] = []  # as they were handed out, and as they are
     for start, end in pairwise([0, *cutting]):
         piece = data[start:end]
         buffer = bytearray(piece) if reuse_buffer else piece
         try:
-            run.frames += parser.feed(buffer)
+            if frames := parser.feed(buffer):
+                batches.append((list(frames), frames))
+                run.frames += frames
         except StreamError as exc:
             run.error = exc
             run.frames += getattr(exc, "frames", ())
@@ -121,9 +135,15 @@ def _feed(
             return
     run.at_close = list(parser.close())
     run.truncated = parser.truncated
+    run.position = parser.last_event_id, parser.retry
     again = parser.close()
     if again or parser.truncated != run.truncated:
         raise AssertionError(f"fed {run.where}, a second close() changed something: {again}")
+    for before, after in batches:
+        if before != after:
+            raise AssertionError(
+                f"fed {run.where}, {before} became {after} after it was handed out"
+            )
 
 
 def _check_result(
@@ -170,6 +190,11 @@ def _check_ends(bytewise: _Run, expected: list[int]) -> None:
 
 
 def _check_like(run: _Run, bytewise: _Run) -> None:
+    if run.error is None and run.position != bytewise.position:
+        raise AssertionError(
+            f"fed {run.where}, last_event_id and retry are {run.position}; byte by byte, they are"
+            f" {bytewise.position}"
+        )
     for fed, out in run.out_after.items():
         # Byte by byte, nothing is fed after the offending byte; other pieces may bring more.
         due = bytewise.out_after[min(fed, bytewise.fed)]

@@ -96,7 +96,7 @@ class Recorder:
     @property
     def cassette(self) -> Cassette:
         """What was recorded so far, without its secrets. What is still going on ends ``open``."""
-        return Cassette(tuple(self._scrubber.scrub(take.exchange()) for take in self._takes))
+        return Cassette(self._scrubber.scrub_all(take.exchange() for take in self._takes))
 
     def begin(self, request: Any) -> _Take:
         """Begin to record an exchange; for the transports."""
@@ -318,9 +318,12 @@ _ENDS: tuple[tuple[str, ExchangeEnd], ...] = (
 def _end_by(error: BaseException) -> ExchangeEnd:
     names = {cls.__name__ for cls in type(error).__mro__}
     if "RemoteProtocolError" in names:
-        # It has no other way to tell that the server hung up.
-        hung_up = "disconnected" in str(error) or "closed connection" in str(error)
-        return "cut" if hung_up else "garbled"
+        # It has no other way to tell what the server did: of HTTP/2 it is a GOAWAY or RST_STREAM.
+        text = str(error)
+        hung_up = ("disconnected", "closed connection", "ConnectionTerminated")
+        if any(each in text for each in hung_up):
+            return "cut"
+        return "reset" if "StreamReset" in text else "garbled"
     return next(end for name, end in _ENDS if name in names)
 
 

@@ -83,10 +83,13 @@ async def read_request(wire: Wire, connection: int) -> Request | None:
     # gets a fresh one, and what this one has read too much of goes back to the wire.
     http = h11.Connection(h11.SERVER)
     head: h11.Request | None = None
-    body = b""
+    body = bytearray()
     while True:
         event = http.next_event()
         if event is h11.NEED_DATA:
+            if http.they_are_waiting_for_100_continue:  # RFC 9110, 10.1.1: or they wait for ever
+                proceed = h11.InformationalResponse(status_code=100, headers=[])
+                await wire.stream.send_all(http.send(proceed) or b"")
             http.receive_data(await wire.receive())
         elif isinstance(event, h11.Request):
             head = event
@@ -103,7 +106,7 @@ async def read_request(wire: Wire, connection: int) -> Request | None:
         target=head.target.decode("ascii"),
         headers=headers,
         raw_headers=list(head.headers.raw_items()),
-        body=body,
+        body=bytes(body),
         time=trio.current_time(),
         connection=connection,
         keep_alive=http.their_state is not h11.MUST_CLOSE,

@@ -104,9 +104,9 @@ class Head(Step):
         headers: Headers, in order and as given; a mapping or pairs. They come before those that
             the other attributes make, and in place of their namesakes.
         content_type: The ``Content-Type``; `None`: no such header.
-        length: The ``Content-Length`` to declare, in bytes, true or not. `None`: with framing
-            ``"length"``, what the rest of the script sends, and one more if it stalls or is cut;
-            such a script has an end.
+        length: The ``Content-Length`` to declare, in bytes, true or not; after a body of another
+            length the connection closes. `None`: with framing ``"length"``, what the rest of the
+            script sends, and one more if it stalls or is cut; such a script has an end.
         framing: How the client knows where the body ends: ``"chunked"``, ``"length"`` (the
             default if ``length`` is given) or ``"close"`` (the end of the connection).
         encoding: ``"gzip"`` compresses the body and says so. Each write is flushed by itself, so
@@ -345,11 +345,16 @@ class Truncate(Step):
 
 @attrs.frozen
 class Reset(Step):
-    """Abort the connection (RST). What was sent before still arrives first."""
+    """Abort the connection (RST). What was sent before still arrives first.
+
+    Over a socket it waits for a slow client to take it. Where the system does not tell (not Linux),
+    the abort may overtake what does not fit into the buffers of the client.
+    """
 
     unfinished = True
 
     async def play(self, answer: Answer) -> None:
+        await answer.drain()
         answer.stop("reset")
 
 

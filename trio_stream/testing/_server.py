@@ -16,6 +16,10 @@ from ._plan import Plan
 from ._serving import Server
 from ._wire import Wire
 
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
 __all__ = ["ScriptedServer", "closed_port", "serve"]
 
 _HOST = "127.0.0.1"
@@ -54,7 +58,9 @@ class ScriptedServer(Server):
 
     async def _serve_socket(self, stream: trio.SocketStream) -> None:
         # Closed past aclose(), whose checkpoint would only let a cancellation come between.
-        await self._serve(Wire(stream, close=stream.socket.close, reset=partial(_reset, stream)))
+        wire = Wire(stream, close=stream.socket.close, reset=partial(_reset, stream))
+        wire.unsent = partial(_unsent, stream)
+        await self._serve(wire)
 
 
 @asynccontextmanager
@@ -88,6 +94,14 @@ def closed_port() -> Generator[str]:
 
 def _url(listening: socket.socket | trio.socket.SocketType) -> str:
     return f"http://{_HOST}:{listening.getsockname()[1]}"
+
+
+def _unsent(stream: trio.SocketStream) -> int:
+    """How many bytes the client's system has not taken yet (tcp(7), SIOCOUTQ)."""
+    if sys.platform != "linux":
+        return 0  # nobody tells
+    count = fcntl.ioctl(stream.socket.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(count, sys.byteorder)
 
 
 def _reset(stream: trio.SocketStream) -> None:

@@ -44,11 +44,13 @@ async def check_store(
     * Keys and positions are any Unicode strings, however odd or long, and no key is taken for
       another. A string with lone surrogates is kept as it is, or `ValueError` refuses it and the
       position stays as it was.
-    * What was saved and deleted stays so when the store is closed and opened again.
+    * What was saved and deleted stays so when the store is closed and opened again. It does not
+      wait for the closing: where the storage can be opened twice, it is there before.
     * Saves of many keys at once do not disturb one another.
     * A call that is cancelled at the n-th step of its task, for each n, alone or among the saves
-      of other keys, leaves the old position or the new one. It does not happen later, the other
-      saves do happen, and the store works on.
+      of other keys, leaves the old position or the new one, and still does when the store is
+      opened again; if it returns all the same, it has happened. It does not happen later, the
+      other saves do happen, and the store works on.
 
     Needs a storage of its own, and leaves keys in it. Takes some hundred saves. With a store that
     really waits, such as for a disk, do not use a mock clock that jumps.
@@ -81,6 +83,8 @@ async def check_store(
         await _check_surrogates(store)
     if durable:
         await _check_reopened(opened)
+        await _check_reopened_after_cancelling(opened, max_steps)
+        await _check_opened_twice(opened)
 
 
 @attrs.frozen
@@ -237,7 +241,11 @@ async def _check_one_cancelled(
         await _run_together([canceller.run], saves)
     else:
         await _run_together(saves, [canceller.run])
-    found = await store.check(where, "cancelled", "old", result)
+    if canceller.has_returned:
+        where = where.replace("was cancelled", "was to be cancelled, and returned,")
+        found = await store.check(where, "cancelled", result)
+    else:
+        found = await store.check(where, "cancelled", "old", result)
     for key, position in others.items():
         await store.check(where, key, position)
     await store.save("next", str(canceller.n))  # may bring to light what was left undone
@@ -253,6 +261,7 @@ class _CancelAtStep(trio.abc.Instrument):
     n: int
     call: Callable[[], Awaitable[object]]
     steps: int = 0
+    has_returned: bool = False
     task: trio.lowlevel.Task | None = None
     scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
 
@@ -274,6 +283,7 @@ class _CancelAtStep(trio.abc.Instrument):
             with self.scope:
                 self._step()  # the first is under way
                 await self.call()
+                self.has_returned = True
         finally:
             trio.lowlevel.remove_instrument(self)
 
@@ -288,13 +298,53 @@ async def _check_reopened(opened: Callable[[], AbstractAsyncContextManager[_Stor
         await store.save("reopened", "1")
         await store.save("reopened", "2")
         await store.save("gone", "3")
+        for number, position in enumerate(_ODD_STRINGS):
+            await store.save(f"reopened {number}", position)
     async with opened() as store:
         await store.check("opened again", "reopened", "2")
         await store.check("opened again", "gone", "3")
         for number, key in enumerate(_ODD_STRINGS):
             await store.check("with odd keys, opened again", key, str(number))
+        for number, position in enumerate(_ODD_STRINGS):
+            await store.check("with odd positions, opened again", f"reopened {number}", position)
         await store.save("reopened", "4")
         await store.delete("gone")
     async with opened() as store:
         await store.check("saved when opened again, and opened once more", "reopened", "4")
         await store.check("deleted when opened again, and opened once more", "gone", None)
+
+
+async def _check_reopened_after_cancelling(
+    opened: Callable[[], AbstractAsyncContextManager[_Store]], max_steps: int
+) -> None:
+    found: dict[str, str | None] = {}
+    async with opened() as store:
+        for n in range(1, max_steps + 1):
+            key = f"cancelled at step {n}"
+            await store.save(key, "old")
+            canceller = _CancelAtStep(n, partial(store.save, key, "new"))
+            await canceller.run()
+            found[key] = await store.load(key)
+            if not canceller.has_fired:
+                break
+    async with opened() as store:
+        for key, position in found.items():
+            await store.check("opened again after a save was cancelled", key, position)
+
+
+async def _check_opened_twice(
+    opened: Callable[[], AbstractAsyncContextManager[_Store]],
+) -> None:
+    async with opened() as store:
+        await store.save("reopened", "5")
+        with trio.move_on_after(store.limit):
+            try:
+                async with opened() as other:
+                    found = await other.store.load("reopened")
+            except Exception:  # noqa: BLE001
+                return  # it has its storage to itself
+            if found != "5":
+                raise AssertionError(
+                    f"not closed, as after a crash, the position of 'reopened' is {found!r:.100},"
+                    " expected '5'"
+                )

@@ -18,6 +18,7 @@ class Wire:
         stream: What carries the bytes.
         close: Hang up: the client reads everything that was sent, then the end. Idempotent.
         reset: Abort: the client reads what has arrived, then an error.
+        unsent: How many bytes are still on their way, which a reset would throw away.
         unread: Bytes that were read ahead of their time; `receive` returns them first.
     """
 
@@ -25,6 +26,7 @@ class Wire:
     close: Callable[[], None]
     reset: Callable[[], None]
     unread: bytes = b""
+    unsent: Callable[[], int] = lambda: 0
 
     async def receive(self) -> bytes:
         """Return the next bytes from the client; ``b""`` once it has hung up.
