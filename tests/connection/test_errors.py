@@ -59,7 +59,7 @@ EXPECTED = {
     "StreamConsumed": FATAL,
     "StreamError": FATAL,
     "TimeoutException": TIMEOUT,
-    "TooManyRedirects": REQUEST,
+    "TooManyRedirects": FATAL,
     "TransportError": CONNECTION,
     "UnsupportedProtocol": REQUEST,
     "WriteError": CONNECTION,
@@ -126,10 +126,17 @@ def test_exceptions_of_others_are_left_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_body_cut_short_is_truncated(name: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "peer closed connection without sending complete message body (received 1 bytes)",
+        "peer unexpectedly closed connection",
+    ],
+    ids=["in the body", "in its framing"],
+)
+def test_body_cut_short_is_truncated(name: str, text: str) -> None:
     """That the bytes ended too early is told apart from other breaches of the protocol."""
     family = import_module(name)
-    text = "peer closed connection without sending complete message body (received 1 bytes)"
     error = family.RemoteProtocolError(text)
     assert isinstance(map_error(error, family, streaming=True), StreamTruncatedError)
     assert type(map_error(error, family, streaming=False)) is StreamError
@@ -225,7 +232,7 @@ async def test_unknown_host(world: World) -> None:
 @needs_openssl
 @pytest.mark.parametrize("world", SOCKETS, ids=attrgetter("name"))
 async def test_certificate_that_nobody_trusts(world: World) -> None:
-    """A certificate that does not verify is named as the reason."""
+    """A certificate that does not verify is named as the reason, and not asked for again."""
     verify = ssl.create_default_context(cafile=None)
     async with (
         assert_no_leaks(),
@@ -235,6 +242,7 @@ async def test_certificate_that_nobody_trusts(world: World) -> None:
     ):
         error = await fail(client, server.url)
         assert error.error_type is Type.CONNECTION_ERROR
+        assert not error.is_retryable
         assert "certificate verify failed" in str(error)
         assert await ask(trusting, server.url) == ["hello"]
 
@@ -248,9 +256,40 @@ async def test_tls_with_a_server_that_has_none(world: World) -> None:
         assert "SSL" in str(error)
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+async def test_proxy_that_wants_a_password(name: str) -> None:
+    """A proxy that refuses its key will refuse it the next time; one that is busy may not."""
+    family = import_module(name)
+    answers = [[Head(407)], [Head(502)]]
+    async with (
+        assert_no_leaks(),
+        serve(answers) as proxy,
+        family.AsyncClient(proxy=proxy.url) as client,
+    ):
+        refused = await fail(client, "https://far.test/")
+        busy = await fail(client, "https://far.test/")
+    assert (refused.error_type, refused.status_code) == (Type.AUTHENTICATION_ERROR, 407)
+    assert not refused.is_retryable
+    assert (busy.error_type, busy.is_retryable) == (Type.CONNECTION_ERROR, True)
+
+
+@pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))
+def test_port_that_cannot_be(world: World) -> None:
+    """A port past the last one is refused: systems cut it down, and ask another service."""
+
+    async def main() -> None:
+        async with assert_no_leaks(), world.serve(HELLO) as (client, server):
+            error = await fail(client, "http://127.0.0.1:99999/")
+            assert error.error_type is Type.CLIENT_ERROR
+            assert "there is no port 99999" in str(error)
+            assert not server.requests
+
+    world.run(main)
+
+
 @pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))
 def test_too_many_redirects(world: World) -> None:
-    """A circle of redirects is an error of the request."""
+    """A circle of redirects is nothing that another attempt, or another request, could mend."""
 
     async def main() -> None:
         circle = Head(302, headers={"location": "/again", "content-length": "0"}, framing="close")
@@ -258,7 +297,7 @@ def test_too_many_redirects(world: World) -> None:
             client.follow_redirects = True
             client.max_redirects = 3
             error = await fail(client, server.url)
-            assert error.error_type is Type.CLIENT_ERROR
+            assert error.error_type is Type.FATAL_ERROR
             assert isinstance(error.__cause__, world.family.TooManyRedirects)
             assert len(server.requests) == 4
 

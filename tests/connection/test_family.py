@@ -154,6 +154,22 @@ async def test_own_client_is_closed(
         await server.wait_disconnected()
 
 
+@pytest.mark.parametrize("library", [True, False], ids=["stock", "ours"])
+@pytest.mark.parametrize("family", [httpx, httpx2], ids=attrgetter("__name__"))
+async def test_own_client_does_not_read_what_comes_with_a_redirect(
+    monkeypatch: pytest.MonkeyPatch, family: Any, library: bool
+) -> None:
+    """A redirect is followed when its head has come: its body may be without an end."""
+    monkeypatch.setattr(family_module, "_preferred", lambda: family)
+    if library:
+        monkeypatch.setattr(family_module, "_own_transport", lambda: None)
+    away = Head(302, headers={"location": "/next"})
+    with trio.fail_after(10):
+        async with assert_no_leaks(), serve([[away, Send(b"x" * 65536), Stall()], HELLO]) as server:
+            assert await ask(None, server.url) == ["hello"]
+            assert [request.target for request in server.requests] == ["/", "/next"]
+
+
 # ---- the caller's ----------------------------------------------------------------------------
 
 

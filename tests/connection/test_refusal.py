@@ -99,6 +99,39 @@ def test_error_body_that_drips_for_ever(world: World, status: int) -> None:
 
 
 @in_memory
+@pytest.mark.parametrize("head", [Head(401), Head(content_type="text/html")], ids=["401", "html"])
+def test_text_of_an_error_may_be_logged(world: World, head: Head) -> None:
+    """Neither password nor query of the URL is in the text, nor a control character of the body."""
+
+    async def main() -> None:
+        async with world.serve([head, Send(b"a\x1b[31m\x00\n b\xff")]) as (client, server):
+            url = server.url.replace("//", "//ada:secret@") + "/path?key=4f9a#here"
+            error = await fail(client, url)
+            assert f"from {server.url}/path?…" in str(error)
+            assert str(error).endswith(": a\ufffd[31m\ufffd b\ufffd")
+            assert error.response_body == "a\x1b[31m\x00\n b\ufffd"
+
+    world.run(main)
+
+
+@in_memory
+def test_long_content_type(world: World) -> None:
+    """Of a header that is not to be believed, an error has the beginning."""
+    error = failure_in(world, [[Head(content_type="text/" + "x" * 9000)], HELLO])
+    assert "not a stream: Content-Type is 'text/xxx" in str(error)
+    assert len(str(error)) < 600
+
+
+@in_memory
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect_that_is_not_followed(world: World, status: int) -> None:
+    """A client that follows no redirects is told where to, without the query, and what to do."""
+    error = failure_in(world, [[Head(status, headers={"location": "/next?key=4f9a"})], HELLO])
+    assert isinstance(error, NotAStreamError)
+    assert "a redirect to '/next', and the client has no follow_redirects=True" in str(error)
+
+
+@in_memory
 def test_error_body_within_the_time_of_the_stream(world: World) -> None:
     """The total time also bounds the reading of an error answer; the error is still the answer."""
     script = [Head(500), Pieces(b"." * 1000, size=1, every=1)]
@@ -357,7 +390,7 @@ REDIRECT = Head(302, headers={"location": "/there"})
         ([Head(content_type=""), Send(b"?")], "Content-Type is none"),
         ([Head(204)], "no body"),
         ([Head(304)], "no body"),
-        ([REDIRECT, Send(b"?")], "no body"),
+        ([REDIRECT, Send(b"?")], "a redirect to '/there'"),
         ([Head(302), Event("data")], "no body"),
         ([Head(headers={"content-encoding": "br"}), Send(b"?")], "content encoding 'br'"),
         ([Head(headers={"content-encoding": "zstd"}), Send(b"?")], "content encoding 'zstd'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, TypeAlias, cast
@@ -15,8 +16,9 @@ from ._response import StreamResponse
 __all__ = ["bare", "map_error"]
 
 # h11 has one exception for whatever a peer does wrong. That the bytes just ended is told only by
-# the text: "peer closed connection without sending complete message body (...)".
-_CUT_SHORT = "peer closed connection"
+# the text: "peer closed connection without sending complete message body (...)", or, in the middle
+# of a chunk's head or of the trailer, "peer unexpectedly closed connection".
+_CUT_SHORT = ("peer closed connection", "peer unexpectedly closed connection")
 
 _Group: TypeAlias = "BaseExceptionGroup[BaseException]"
 
@@ -54,7 +56,6 @@ def bare(error: BaseException) -> BaseException:
 
 def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:
     text = _describe(error)
-    broken = StreamErrorType.STREAM_INTERRUPTED if streaming else StreamErrorType.CONNECTION_ERROR
     match error:
         case family.ConnectTimeout():
             return StreamTimeoutError(f"no connection: {text}", layer="connect")
@@ -62,27 +63,48 @@ def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamErro
             return StreamTimeoutError("no free slot in the client's pool", layer="connect")
         case family.TimeoutException():
             return StreamTimeoutError(text, layer="idle" if streaming else "headers")
-        case family.RemoteProtocolError() if streaming and _CUT_SHORT in str(error):
+        case family.RemoteProtocolError() if streaming and str(error).startswith(_CUT_SHORT):
             return StreamTruncatedError(f"the body was cut short: {text}")
-        case family.LocalProtocolError() | family.UnsupportedProtocol() | family.TooManyRedirects():
-            return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
-        case family.InvalidURL() | family.CookieConflict():
-            return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
-        case _ if type(error).__name__ == "LocalProtocolError":
-            # h11's own, which httpcore lets through while it sends a body: too short, too long.
-            return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
-        case UnicodeError() if not streaming:
-            # From encoders of Python: a host that IDNA cannot spell, a header that is not ASCII.
+        case _ if _is_bad_request(error, family, streaming=streaming):
             return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
         case family.HTTPStatusError():  # of a client that has a hook which calls raise_for_status
             return _refused_by_hook(error, text)
+        case family.ProxyError() if str(error).startswith("407"):  # to CONNECT, so it is no answer
+            wrong_key = StreamErrorType.AUTHENTICATION_ERROR
+            return StreamError(f"no response: {text}", error_type=wrong_key, status_code=407)
         case family.TransportError() | OSError() | trio.BrokenResourceError():
-            what = "the stream broke off" if streaming else "no response"
-            return StreamError(f"{what}: {text}", error_type=broken)
+            return _broken(error, text, streaming=streaming)
         case family.HTTPError() | family.StreamError():
             return StreamError(text, error_type=StreamErrorType.FATAL_ERROR)
         case _:
             return None
+
+
+def _is_bad_request(error: Exception, family: ModuleType, *, streaming: bool) -> bool:
+    match error:
+        case family.LocalProtocolError() | family.UnsupportedProtocol():
+            return True
+        case family.InvalidURL() | family.CookieConflict():
+            return True
+        case UnicodeError():
+            # From encoders of Python: a host that IDNA cannot spell, a header that is not ASCII.
+            return not streaming
+        case _:
+            # h11's own, which httpcore lets through while it sends a body: too short, too long.
+            return type(error).__name__ == "LocalProtocolError"
+
+
+def _broken(error: Exception, text: str, *, streaming: bool) -> StreamError:
+    if streaming:
+        interrupted = StreamErrorType.STREAM_INTERRUPTED
+        return StreamError(f"the stream broke off: {text}", error_type=interrupted)
+    # The certificate will be the same the next time.
+    untrusted = any(isinstance(root, ssl.SSLCertVerificationError) for root in _roots(error))
+    return StreamError(
+        f"no response: {text}",
+        error_type=StreamErrorType.CONNECTION_ERROR,
+        is_retryable=False if untrusted else None,
+    )
 
 
 def _refused_by_hook(error: Any, text: str) -> StreamError:
@@ -101,13 +123,14 @@ def _describe(error: BaseException) -> str:
     text = str(error)
     # "all attempts to connect to example.org:443 failed", or nothing at all of a TLS handshake:
     # why is told by the exceptions below.
-    reasons = dict.fromkeys(reason for reason in _reasons(error) if reason not in text)
+    below = (str(root) for root in _roots(error) if root is not error and isinstance(root, OSError))
+    reasons = dict.fromkeys(reason for reason in below if reason not in text)
     told = ": ".join(part for part in (text, "; ".join(reasons)) if part)
     return f"{told or 'no details'} ({type(error).__name__})"
 
 
-def _reasons(error: BaseException) -> Iterator[str]:
-    """What the operating system, or OpenSSL, said at the root of ``error``."""
+def _roots(error: BaseException) -> Iterator[BaseException]:
+    """What lies at the root of ``error``, such as what the operating system or OpenSSL said."""
     # httpcore hides the cause of its exceptions, but each has what it stands for as its argument.
     # The way is not by __context__: that may lead to what the caller is handling.
     candidates: tuple[object, ...] = (error.__cause__, *error.args[:1])
@@ -115,6 +138,6 @@ def _reasons(error: BaseException) -> Iterator[str]:
         candidates = cast("BaseExceptionGroup[BaseException]", error).exceptions
     below = [each for each in candidates if isinstance(each, BaseException)]
     for each in below:
-        yield from _reasons(each)
-    if not below and isinstance(error, OSError):
-        yield str(error)
+        yield from _roots(each)
+    if not below:
+        yield error

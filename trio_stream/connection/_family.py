@@ -48,7 +48,11 @@ def own_client() -> AsyncClient:
     no proxy of a kind that only the library's own transport speaks to.
     """
     family = _preferred()
-    options: dict[str, Any] = {"follow_redirects": True, "timeout": None}
+    options: dict[str, Any] = {
+        "follow_redirects": True,
+        "timeout": None,
+        "event_hooks": {"response": [functools.partial(_drop_redirect_body, family)]},
+    }
     transport = _own_transport()
     if transport is None:
         options["verify"] = _ssl_context(family)
@@ -56,6 +60,13 @@ def own_client() -> AsyncClient:
         options["transport"] = transport
     client: AsyncClient = family.AsyncClient(**options)
     return client
+
+
+async def _drop_redirect_body(family: ModuleType, response: Any) -> None:
+    """A hook: the HTTP library reads the body of a redirect before it follows, however long."""
+    if response.has_redirect_location:
+        await response.stream.aclose()
+        response.stream = family.ByteStream(b"")
 
 
 def _own_transport() -> TrioTransport | None:

@@ -20,6 +20,10 @@ _SHOULD_RETRY = {"true": True, "false": False}
 _TIME_OF_DAY = re.compile(r"\b[0-9]{2}:[0-9]{2}:[0-9]{2}\b")
 _MAX_LENGTH = 64
 
+# How many characters of what the other side has sent are in the text of an error.
+_MAX_EXCERPT = 200
+_MAX_REASON = 500
+
 
 def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
     """The error for a status of 400 or more. ``body`` is what was read of its body.
@@ -30,7 +34,7 @@ def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
     status = response.status_code
     text = body.decode("utf-8", "replace")
     error = StreamStatusError(
-        f"status {status} from {response.url}{_excerpt(text)}",
+        f"status {status} from {_place(response.url)}{_excerpt(text)}",
         error_type=StreamErrorType.of_status(status),
         status_code=status,
         response_body=text,
@@ -53,7 +57,8 @@ def not_a_stream(response: StreamResponse, why: str, body: bytes) -> NotAStreamE
     """The error for a good status that brings something else. ``body``: its first KiB."""
     text = body.decode("utf-8", "replace")
     return NotAStreamError(
-        f"not a stream: {why} (status {response.status_code} from {response.url}){_excerpt(text)}",
+        f"not a stream: {_line(why, _MAX_REASON)} "
+        f"(status {response.status_code} from {_place(response.url)}){_excerpt(text)}",
         error_type=StreamErrorType.FATAL_ERROR,
         status_code=response.status_code,
         response_body=text,
@@ -63,19 +68,30 @@ def not_a_stream(response: StreamResponse, why: str, body: bytes) -> NotAStreamE
     )
 
 
+def _place(url: str) -> str:
+    """Where the answer came from, without the query: errors are logged, and it may hold a key."""
+    place, mark, _ = url.partition("#")[0].partition("?")
+    return f"{place}?…" if mark else place
+
+
 def _excerpt(text: str) -> str:
-    text = " ".join(text.split())
-    if not text:
-        return ""
-    return f": {text[:200]}…" if len(text) > 200 else f": {text}"
+    line = _line(text, _MAX_EXCERPT)
+    return f": {line}" if line else ""
+
+
+def _line(text: str, limit: int) -> str:
+    """The beginning of a text of the other side's, fit for a terminal and for a log."""
+    line = " ".join(text.split())
+    cut = f"{line[:limit]}…" if len(line) > limit else line
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in cut)
 
 
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds that the server asks to wait: RFC 9110, 10.2.3, in its two forms.
 
     ``retry-after-ms``, which LLM providers send for short waits, goes first. What is neither a
-    plain number nor a date is nothing. The result is finite and not negative; there is no upper
-    limit but that of a date or of 19 digits.
+    plain number nor a date is nothing. The result is not negative, and has no upper limit: what is
+    more than any float is infinity.
 
     Args:
         headers: The response's.

@@ -25,6 +25,8 @@ _BODY = ("json", "content", "data", "files")
 # RFC 9112, 6.2 and 6.1: what a caller's header says of the length of a body is true of one body.
 _LENGTH = ("content-length", "transfer-encoding")
 
+_MAX_PORT = 65535
+
 
 def _pairs(headers: Any) -> list[tuple[Any, Any]]:
     """Headers in any of the forms that the HTTP libraries take."""
@@ -111,9 +113,11 @@ class RequestSpec:
         """The request of another attempt.
 
         Raises:
-            TypeError: A key that is none of `RequestChanges`.
+            TypeError: They are no mapping, or have a key that is none of `RequestChanges`.
         """
         # They come from a function of the caller's: what a type checker would say is said here.
+        if not hasattr(changes, "keys"):
+            raise TypeError(f"changes of a request are a mapping, got {type(changes).__name__}")
         given = dict(cast("Mapping[str, Any]", changes))
         for key in given:
             if key not in RequestChanges.__annotations__:
@@ -175,6 +179,8 @@ class RequestSpec:
         if self.add_params:
             query = _merged_query(request.url.query, family.QueryParams(self.add_params))
             request.url = request.url.copy_with(query=query)
+        if (request.url.port or 0) > _MAX_PORT:  # else its rest by 65,536 is asked: somebody else
+            raise family.InvalidURL(f"there is no port {request.url.port}")
         return request
 
     def build_headers(self, family: ModuleType) -> Any:

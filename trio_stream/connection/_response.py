@@ -26,7 +26,7 @@ class StreamResponse:
     Attributes:
         status_code: The HTTP status.
         headers: The headers; names are case-insensitive.
-        url: The URL that answered, after redirects.
+        url: The URL that answered, after redirects; without user and password.
         http_version: Such as ``HTTP/1.1``.
     """
 
@@ -38,10 +38,11 @@ class StreamResponse:
     @classmethod
     def of(cls, response: Any) -> Self:
         """The head of a response of either family."""
+        url = response.url
         return cls(
             status_code=response.status_code,
             headers=response.headers,
-            url=str(response.url),
+            url=str(url.copy_with(userinfo=b"") if url.userinfo else url),
             http_version=response.http_version,
         )
 

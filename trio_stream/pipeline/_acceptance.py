@@ -39,7 +39,10 @@ async def framing_of(
         if not isinstance(select_framing(response.content_type), SSE):
             framing = None
     if response.status_code >= 300 or response.status_code == 204:
-        raise await refuse(connection, "the status brings no body to read", deadline=deadline)
+        why = "the status brings no body to read"
+        if target := response.headers.get("location", "").partition("?")[0]:
+            why = f"a redirect to {target!r}, and the client has no follow_redirects=True"
+        raise await refuse(connection, why, deadline=deadline)
     if framing is None:
         expected = f"expected {accept_header(chosen)}, " if chosen is not None else ""
         what = repr(response.content_type) if response.content_type else "none"
