@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -197,3 +198,33 @@ def test_release_of_none() -> None:
     with pytest.raises(KeyError):
         slots.release("a")
     assert slots.in_use == 0
+
+
+async def calls_of_release(hosts: int) -> int:
+    """How many functions are called when a slot is released that so many hosts wait for."""
+    slots = Slots(1, 2)
+    assert slots.take_nowait("a")
+    calls = 0
+
+    def tell(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    async with trio.open_nursery() as nursery:
+        for number in range(hosts):
+            nursery.start_soon(slots.wait, f"host {number}")
+        await wait_all_tasks_blocked()
+        before = sys.getprofile()
+        sys.setprofile(tell)
+        try:
+            slots.release("a")
+        finally:
+            sys.setprofile(before)
+        assert (slots.in_use, slots.waiting) == (1, hosts - 1)
+        nursery.cancel_scope.cancel()
+    return calls
+
+
+async def test_release_looks_at_one() -> None:
+    """To release a slot is as much work where a thousand hosts wait for it as where ten do."""
+    assert await calls_of_release(1000) == await calls_of_release(10)

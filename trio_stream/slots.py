@@ -9,11 +9,15 @@ anybody by, and a release has exactly one candidate at most: the lowest number a
 the queues of hosts that are not full. It is given the slot there and then, in the task that
 releases, and cannot be cancelled any more when it wakes up to find that it has it. So no slot is
 ever on its way, where it could be lost.
+
+These heads are kept in a sorted list. To put one in or to take one out moves what is behind it: of
+10,000 hosts 80 KB at most, some microseconds.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from typing import final
 
@@ -47,6 +51,8 @@ class Slots:
         self.waiting = 0
         # By host: who waits, by number. Not a dict, whose first key is far away after many others.
         self._queues: dict[str, OrderedDict[int, trio.lowlevel.Task]] = {}
+        # Of each host that is not full and that anybody waits for: the first number, and the host.
+        self._heads: list[tuple[int, str]] = []
         self._next_number = 0
         self._turned_away: set[int] = set()
 
@@ -71,12 +77,15 @@ class Slots:
         """
         number = self._next_number
         self._next_number += 1
+        self._unlist(host)
+        self._queues.setdefault(host, OrderedDict())[number] = trio.lowlevel.current_task()
         self.waiting += 1
-        queue = self._queues.setdefault(host, OrderedDict())
-        queue[number] = trio.lowlevel.current_task()
+        self._list(host)
 
         def give_up(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            self._unlist(host)
             self._leave_queue(host, number)
+            self._list(host)
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(give_up)
@@ -86,10 +95,13 @@ class Slots:
 
     def turn_away(self) -> None:
         """Send away all who wait. Who comes later may wait again."""
-        for host, queue in list(self._queues.items()):
-            for number in list(queue):
-                self._turned_away.add(number)
-                trio.lowlevel.reschedule(self._leave_queue(host, number))
+        for queue in self._queues.values():
+            self._turned_away.update(queue)
+            for task in queue.values():
+                trio.lowlevel.reschedule(task)
+        self._queues.clear()
+        self._heads.clear()
+        self.waiting = 0
 
     def release(self, host: str) -> None:
         """Give a slot back; the first that waits for it has it when this returns.
@@ -98,23 +110,39 @@ class Slots:
             KeyError: The host has none to give back.
         """
         count = self.in_use_by_host[host]
+        self._unlist(host)
         if count == 1:
             del self.in_use_by_host[host]
         else:
             self.in_use_by_host[host] = count - 1
         self.in_use -= 1
-        if not self._queues:
-            return
-        heads = [(next(iter(queue)), name) for name, queue in self._queues.items()]
-        open_heads = [(number, name) for number, name in heads if self._has_room(name)]
-        if open_heads:
-            number, name = min(open_heads)
+        self._list(host)
+        if self._heads and self.in_use < self._limit:
+            number, name = self._heads[0]
+            self._unlist(name)
             task = self._leave_queue(name, number)
             self._take(name)
+            self._list(name)
             trio.lowlevel.reschedule(task)
 
+    # What changes a queue, or the count of its host, stands between these two.
+
+    def _unlist(self, host: str) -> None:
+        if host in self._queues and self._is_open(host):
+            del self._heads[bisect_left(self._heads, self._head(host))]
+
+    def _list(self, host: str) -> None:
+        if host in self._queues and self._is_open(host):
+            insort(self._heads, self._head(host))
+
+    def _head(self, host: str) -> tuple[int, str]:
+        return next(iter(self._queues[host])), host
+
     def _has_room(self, host: str) -> bool:
-        return self.in_use < self._limit and self.in_use_by_host.get(host, 0) < self._per_host
+        return self.in_use < self._limit and self._is_open(host)
+
+    def _is_open(self, host: str) -> bool:
+        return self.in_use_by_host.get(host, 0) < self._per_host
 
     def _take(self, host: str) -> None:
         self.in_use += 1
