@@ -51,5 +51,5 @@ async def test_what_is_no_text_is_refused() -> None:
             await call("\ud800")
     with pytest.raises(ValueError, match="the position has lone surrogates"):
         await store.save("a", "1\udcff")
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="the position must be a str, got 1"):
         await store.save("a", 1)  # type: ignore[arg-type]

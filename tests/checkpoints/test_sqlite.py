@@ -133,15 +133,21 @@ async def test_position_that_is_no_text(path: trio.Path, value: str) -> None:
 
 
 async def test_folder_that_is_not_there(path: trio.Path) -> None:
-    """Without a folder, each call is an `OSError`, until there is one."""
+    """Without a folder, each call is a `FileNotFoundError`, until there is one."""
     async with SQLiteCheckpoints(path / "deeper") as store:
-        with pytest.raises(OSError, match="unable to open database file"):
+        with pytest.raises(FileNotFoundError, match="unable to open database file"):
             await store.load("a")
-        with pytest.raises(OSError, match=r"state\.db/deeper"):
+        with pytest.raises(FileNotFoundError, match=r"state\.db/deeper"):
             await store.save("a", "1")
         await path.mkdir()
         await store.save("a", "1")
         assert await store.load("a") == "1"
+
+
+async def test_path_that_cannot_be_opened(path: trio.Path) -> None:
+    """What SQLite may not open, such as a folder, is a `PermissionError`, and no broken disk."""
+    with pytest.raises(PermissionError, match="unable to open database file"):
+        await SQLiteCheckpoints(path.parent).save("a", "1")
 
 
 async def test_read_only_database(path: trio.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,15 +38,17 @@ class CheckpointStore(Protocol):
         ...
 
 
-def check_text(**texts: str) -> None:
+def check_text(**texts: object) -> None:
     """Refuse what a store could not give back as it was.
 
     Raises:
         ValueError: A string has lone surrogates. Names it.
-        TypeError: Something is no string.
+        TypeError: Something is no string. Names it, too.
     """
     for name, text in texts.items():
+        if not isinstance(text, str):
+            raise TypeError(f"the {name} must be a str, got {text!r:.100}")
         try:
-            str.encode(text)
+            text.encode()
         except UnicodeEncodeError as exc:
             raise ValueError(f"the {name} has lone surrogates: {text!r:.100}") from exc

@@ -189,4 +189,7 @@ def _translate(error: sqlite3.Error, path: Path) -> Exception:
         return ValueError(f"{path} is no checkpoint database, or is damaged: {error}")
     if code in _BUSY:
         return TimeoutError(errno.ETIMEDOUT, "locked by another process", str(path))
-    return OSError(_ERRNO.get(code, errno.EIO), str(error), str(path))
+    number = _ERRNO.get(code, errno.EIO)
+    if code == sqlite3.SQLITE_CANTOPEN:
+        number = errno.EACCES if path.parent.is_dir() else errno.ENOENT
+    return OSError(number, str(error), str(path))
