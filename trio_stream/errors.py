@@ -145,6 +145,11 @@ class StreamError(Exception):
         self._outcome: StreamOutcome[Any] | None = None
 
     @property
+    def has_outcome(self) -> bool:
+        """Whether a stream has ended with this error."""
+        return self._outcome is not None
+
+    @property
     def outcome(self) -> StreamOutcome[Any]:
         """The outcome of the stream that this error ended; raises `RuntimeError` before."""
         # The result type of the stream is known to whoever opened it, not to the error.

@@ -137,6 +137,13 @@ def test_unknown_change() -> None:
             PLAIN.changed({key: "x"})  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("changes", [True, "json", [("json", 1)], 1.5])
+def test_changes_that_are_none(changes: Any) -> None:
+    """What is no mapping is named by its type, and not shown: it may hold a key."""
+    with pytest.raises(TypeError, match=rf"mapping, got {type(changes).__name__}$"):
+        PLAIN.changed(changes)
+
+
 # ---- parameters that are added ---------------------------------------------------------------
 
 PARAMS: dict[str, Callable[[Any], Any]] = {

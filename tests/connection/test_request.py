@@ -160,12 +160,15 @@ def test_event_id_as_header(family_name: str, event_id: str) -> None:
 
 @pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))
 def test_event_id_breaks_no_request(world: World) -> None:
-    """Whatever the ID, and however it is given, the request arrives and has no header too many."""
-    asked = [
-        (event_id, options)
-        for event_id in IDS
-        for options in forms_of(event_id, world.family).values()
-    ]
+    """Whatever the ID, and however it is given, the request has it, or there is no request."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    for event_id, sent in IDS.items():
+        for options in forms_of(event_id, world.family).values():
+            if sent is not None or not event_id:
+                asked.append((event_id, options))
+            else:
+                with pytest.raises(ValueError, match="LastEventID cannot go on from"):
+                    requests_in(world, options)
     requests = requests_in(world, *(options for _, options in asked))
     for (event_id, _), request in zip(asked, requests, strict=True):
         values = [value for name, value in request.raw_headers if name.lower() == b"last-event-id"]

@@ -145,6 +145,16 @@ async def test_block_of_an_id_is_acknowledged(autojump_clock: MockClock) -> None
     assert await store.load(KEY) == "7"
 
 
+async def test_position_that_cannot_be_asked_for(autojump_clock: MockClock) -> None:
+    """An event ID that no request can have is not kept: the next process could not begin."""
+    store = MemoryCheckpoints()
+    plan = [[Event("a", id="1"), Send(b"id: a\x01b\ndata: b\n\n")], [Event("b", id="2")]]
+    assert await read(plan[:1], store) == ["a", "b"]
+    assert await store.load(KEY) == "1"
+    assert await read(plan[1:], store) == ["b"], "it comes again"
+    assert await store.load(KEY) == "2"
+
+
 async def test_events_of_one_id(autojump_clock: MockClock) -> None:
     """A position is reached behind the last event that has it."""
     store = MemoryCheckpoints()
@@ -238,6 +248,20 @@ async def test_position_that_is_kept_goes_first(autojump_clock: MockClock) -> No
     assert feed.asked == ["2", "5"]
 
 
+@pytest.mark.parametrize("kept", [0, 42, b"1"])
+async def test_store_with_no_text(kept: Any, autojump_clock: MockClock) -> None:
+    """A store that takes a number for a position is told so by its name, before any request."""
+
+    class Numbers(MemoryCheckpoints):
+        async def load(self, key: str) -> Any:
+            return kept
+
+    feed = Feed(5)
+    with pytest.raises(TypeError, match=f"Numbers.load returned {kept!r}, which is neither"):
+        await read(feed, Numbers())
+    assert feed.asked == []
+
+
 async def test_saving_takes_its_time(autojump_clock: MockClock) -> None:
     """The consumer does not wait for the store, and not each position is saved."""
     store = Slow()
@@ -299,6 +323,31 @@ async def acknowledge_one(store: Any, then: Callable[[Any], Awaitable[object]]) 
         await rx.receive()
         rx.ack()
         await then(rx)
+
+
+async def test_ctrl_c_while_saving(autojump_clock: MockClock) -> None:
+    """Ctrl-C that comes while the last position is saved leaves, and the outcome is told first."""
+
+    class Interrupted(MemoryCheckpoints):
+        async def save(self, key: str, position: str) -> None:
+            await super().save(key, position)
+            if position == "2":
+                raise KeyboardInterrupt
+
+    outcomes: list[Any] = []
+    config = StreamConfig(on_outcome=outcomes.append, auto_ack=False)
+    options: dict[str, Any] = {"checkpoints": Interrupted(), "config": config}
+
+    async def leave_behind_the_second(client: Any, url: str) -> None:
+        async with open_stream("GET", url, client=client, **options) as rx:
+            await rx.receive()
+            await rx.receive()
+            rx.ack()
+
+    async with assert_no_leaks(), memory_client(Feed(3)) as (client, server):
+        with pytest.raises(KeyboardInterrupt):
+            await leave_behind_the_second(client, server.url)
+    assert [each.ending for each in outcomes] == [Ending.CLOSED]
 
 
 async def test_flush_that_fails(autojump_clock: MockClock) -> None:

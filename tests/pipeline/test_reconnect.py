@@ -826,7 +826,9 @@ async def test_callbacks(autojump_clock: MockClock) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["on_connect", "on_error", "on_reconnect", "on_gap"])
+@pytest.mark.parametrize(
+    "name", ["on_connect", "on_disconnect", "on_error", "on_reconnect", "on_gap"]
+)
 async def test_callback_that_raises(autojump_clock: MockClock, name: str) -> None:
     """What a callback raises comes out as it is, behind what was received before."""
     mistake = ValueError(name)
@@ -843,6 +845,8 @@ async def test_callback_that_raises(autojump_clock: MockClock, name: str) -> Non
     seen = await see(plan, reconnect="resume", cursor=cursor, config=config)
     assert seen.error is mistake
     assert seen.data[:2] == ["one", "two"]
+    assert seen.outcome is not None
+    assert seen.outcome.ending is Ending.FAILED
 
 
 async def test_views_of_a_stream_that_may_restart(autojump_clock: MockClock) -> None:

@@ -250,6 +250,30 @@ async def test_start_that_cannot_be_asked_for(autojump_clock: MockClock) -> None
     assert seen.requests == []
 
 
+async def test_nothing_is_read_behind_the_end(autojump_clock: MockClock) -> None:
+    """What a piece brings behind the terminal event is not read, also where positions are."""
+    piece = Send(b"".join(b"id: %d\ndata: %c\n\n" % each for each in enumerate(b"ab.!", 1)))
+    cursor: Cursor | None
+    for cursor in (None, LastEventID()):
+        seen = await see([[piece]], reconnect="resume", dialect=Letters(), cursor=cursor)
+        assert seen.items == ["a", "b", "."]
+        assert seen.error is None
+
+
+@pytest.mark.parametrize("start", ["a\x01b", " ", "x" * 8193], ids=["control", "blank", "long"])
+async def test_event_id_that_cannot_be_sent(start: str, autojump_clock: MockClock) -> None:
+    """An event ID that no request can have, given or kept, is no reason to begin elsewhere."""
+    for options in (
+        {"last_event_id": start},
+        {"checkpoints": MemoryCheckpoints({"k": start}), "checkpoint_key": "k"},
+    ):
+        seen = await see([OLD], **options)
+        assert isinstance(seen.error, ValueError)
+        assert str(seen.error).startswith("LastEventID cannot go on from ")
+        assert len(str(seen.error)) < 150
+        assert seen.requests == []
+
+
 async def test_backfill_is_not_taken_for_life(autojump_clock: MockClock) -> None:
     """An attempt that breaks in its backfill has not shortened what is to be filled."""
 

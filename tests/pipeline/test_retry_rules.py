@@ -10,8 +10,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.pipeline.played import START, Played, stop, text
+from tests.pipeline.worlds import WORLDS, Letters, World
 from trio_stream.config import StreamConfig
-from trio_stream.errors import StreamError
+from trio_stream.errors import InBandError, StreamError, StreamTimeoutError
 from trio_stream.outcome import Ending, StreamOutcome
 from trio_stream.pipeline import open_stream
 from trio_stream.retry import RetryBudget
@@ -22,7 +24,10 @@ from trio_stream.testing import (
     MemoryServer,
     Plan,
     Reset,
+    Send,
+    Stall,
     Truncate,
+    Wait,
     assert_no_leaks,
     memory_client,
 )
@@ -190,3 +195,103 @@ async def test_streamed_body_and_a_break(autojump_clock: MockClock, family: str)
         assert len(server.requests) == 1
     assert "not retried" in caught.value.__notes__[0]
     assert budget.tokens(trio.current_time()) == 100
+
+
+# ---- what is thrown away, and what is no farther, does not count ---------------------------------
+
+
+@pytest.mark.parametrize("mode", ["before_first_item", "resume", "always"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_item_that_nobody_was_given(
+    autojump_clock: MockClock, method: str, mode: Any
+) -> None:
+    """An answer that fails with its first item is repeated so often, and no more, and is paid."""
+    budget = RetryBudget(per_second=0)
+    config = StreamConfig(retry_budget=budget, max_retries=3)
+    async with memory_client([Send(b"data: a\n\ndata: !\n\n")]) as (client, server):
+        with pytest.raises(InBandError) as caught:
+            async with open_stream(
+                method, server.url, client=client, dialect=Letters(), config=config, reconnect=mode
+            ) as rx:
+                await rx.result()
+        assert len(server.requests) == 4
+    assert "max_retries=3" in caught.value.__notes__[0]
+    assert budget.tokens(trio.current_time()) <= 98
+
+
+@pytest.mark.parametrize("item", [None, int])
+@pytest.mark.parametrize("mode", ["before_first_item", "resume", "always"])
+async def test_bare_beginning_of_a_message(
+    autojump_clock: MockClock, mode: Any, item: type[int] | None
+) -> None:
+    """A model that fails before its first word is asked again; each attempt counts, and is paid."""
+    budget = RetryBudget(per_second=0)
+    config = StreamConfig(retry_budget=budget, max_retries=3)
+    dialect = Played([START, InBandError("overloaded"), *text(0, "1", "2"), *stop()])
+    options: dict[str, Any] = {} if item is None else {"item": item}
+    overloaded = [Event("0"), Wait(1), Event("1")]
+    whole = [Event(str(number)) for number in (0, 2, 3, 4, 5, 6, 7)]
+    for failures in (3, 4):
+        async with memory_client([*[overloaded] * failures, whole]) as (client, server):
+            async with open_stream(
+                *("POST", server.url),
+                client=client,
+                dialect=dialect,
+                config=config,
+                reconnect=mode,
+                **options,
+            ) as rx:
+                if failures == 3:
+                    await rx.result()
+                else:
+                    with pytest.raises(InBandError, match="overloaded"):
+                        await rx.result()
+            assert len(server.requests) == 4
+            assert rx.outcome.items == (10 if failures == 3 else 4)
+            assert rx.snapshot() == rx.outcome.value
+    assert budget.tokens(trio.current_time()) <= 96
+
+
+@pytest.mark.parametrize("mode", ["resume", "always", "event_source"])
+@pytest.mark.parametrize("item", [Event("hello"), Event("one", id="1")], ids=["no ID", "old"])
+async def test_greeting_is_no_progress(autojump_clock: MockClock, item: Event, mode: Any) -> None:
+    """A server that greets each connection and breaks it off is not asked again without end."""
+    budget = RetryBudget(per_second=0)
+    config = StreamConfig(retry_budget=budget, max_retries=3)
+    async with memory_client([[ONE, Reset()], [item, Reset()]]) as (client, server):
+        with pytest.raises(StreamError, match="broke off") as caught:
+            async with open_stream(
+                "GET", server.url, client=client, config=config, reconnect=mode
+            ) as rx:
+                await rx.result()
+        assert len(server.requests) == 4
+    assert "max_retries=3" in caught.value.__notes__[0]
+    assert budget.tokens(trio.current_time()) == 97
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+@pytest.mark.parametrize("mode", ["before_first_item", "always"])
+def test_full_pool(world: World, mode: Any) -> None:
+    """A wait for a slot of the client's own pool costs the budget nothing: the server saw none."""
+    budget = RetryBudget(0.0, 0.0)
+    config = StreamConfig(
+        retry_budget=budget,
+        connect_timeout=world.seconds(5),
+        initial_backoff=world.seconds(5) or 0,
+        max_retries=2,
+    )
+
+    async def main() -> None:
+        async with world.serve([[Head(), Stall()]]) as (client, server):
+            async with open_stream("GET", server.url, client=client):
+                with pytest.raises(StreamTimeoutError, match="no free slot") as caught:
+                    async with open_stream(
+                        "GET", server.url, client=client, config=config, reconnect=mode
+                    ):
+                        pass
+            assert len(server.requests) == 1
+        assert caught.value.outcome is not None
+        assert caught.value.outcome.attempts == 3
+        assert "max_retries=2" in caught.value.__notes__[0]
+
+    world.run(main)

@@ -62,10 +62,10 @@ def told(played: Sequence[Step] | None, *, idle: float, headers: float) -> Told:
     ending = Ending.COMPLETED
     for step in [Truncate()] if played is None else played:
         match step:
+            case Busy() | Head(status=429 | 503):
+                ending = Ending.FAILED
             case Head():
                 accepted, silence = True, 0.0
-            case Busy():
-                ending = Ending.FAILED
             case Wait():
                 silence += step.seconds
             case Stall():

@@ -58,6 +58,7 @@ class Life:
         lived: float | None = None,
         item: bool = False,
         delivered: bool = False,
+        advanced: bool = True,
         now: float | None = None,
         **facts: Any,
     ) -> Verdict:
@@ -69,6 +70,7 @@ class Life:
             lived: For how long its response was open; `None`: none was accepted, unless it brought
                 something.
             item, delivered: Whether it brought an item, and whether that was delivered.
+            advanced: Whether the stream is farther by it.
             now: When it is judged; `None`: when it ends.
             facts: What else `Facts` has.
         """
@@ -77,7 +79,7 @@ class Life:
         if lived is not None or item or delivered:
             recovery.accepted(began)
         if item or delivered:
-            recovery.progressed()
+            recovery.progressed(advanced=advanced)
         if delivered:
             recovery.delivered()
         end = began + (lived or 0.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.retry.lives import SUBSCRIPTIONS, busy, cut, delay, empty_budget, life, refused, silent
-from trio_stream.errors import StreamError
+from trio_stream.errors import StreamError, StreamTimeoutError
 from trio_stream.retry import Action, Reconnect, RetryBudget
 
 
@@ -70,7 +71,43 @@ def test_good_retry_is_paid_back() -> None:
     judged.recovery.accepted(30.0)
     judged.recovery.progressed()
     judged.recovery.progressed()  # said for each item
+    assert judged.budget.tokens(30.0) == 6  # it may still be thrown away
+    judged.recovery.delivered()
+    judged.recovery.progressed()
     assert judged.budget.tokens(30.0) == 7
+
+
+def test_retry_whose_items_wait_is_paid_back_in_the_end() -> None:
+    """It makes no difference that the stream was over before its consumer came."""
+    for end in (None, cut()):
+        judged = life("resume", budget=RetryBudget(9.0, 0.0))
+        judged.attempt(refused())
+        judged.attempt(end, began=9.0, item=True, can_resume=True)
+
+        assert judged.budget.tokens(9.0) == (9 if end is None else 8)  # of the attempt that comes
+
+
+def test_retry_that_is_thrown_away_is_not_paid_back() -> None:
+    """What it has brought was nobody's; else such retries would be free, and without a bound."""
+    judged = life(budget=RetryBudget(9.0, 0.0))
+    for each in range(3):
+        judged.attempt(cut(), began=9.0 * each, item=True)
+
+    assert judged.budget.tokens(30.0) == 6
+    judged.recovery.ended()
+    assert judged.budget.tokens(30.0) == 7  # of the attempt that is not made
+
+
+def test_retry_of_a_stream_without_positions_is_paid_back() -> None:
+    """Before its first item a stream cannot be farther than it was: any item is progress."""
+    judged = life("resume", budget=RetryBudget(9.0, 0.0))
+    judged.attempt(refused())
+    judged.recovery.began(9.0)
+    judged.recovery.accepted(9.0)
+    judged.recovery.progressed(advanced=False)
+    judged.recovery.delivered()
+
+    assert judged.budget.tokens(9.0) == 9
 
 
 def test_retry_that_lived_is_paid_back() -> None:
@@ -101,6 +138,41 @@ def test_rotation_does_not_wait_for_others() -> None:
     assert delay(life("always", budget=budget), None, lived=30.0) == 1
 
 
+def no_slot() -> StreamError:
+    error = StreamTimeoutError("no free slot in the client's pool", layer="connect")
+    error.original_exception = httpx.PoolTimeout("full")
+    return error
+
+
+def test_full_pool_is_free() -> None:
+    """A request that got no slot of its own client has asked nothing of the server."""
+    judged = life(budget=RetryBudget(9.0, 0.0))
+    judged.attempt(no_slot())
+    judged.attempt(no_slot(), began=10.0)
+
+    assert judged.budget.tokens(20.0) == 9
+
+
+def test_full_pool_does_not_need_a_budget() -> None:
+    """An empty bucket is no reason to give up what costs nothing; a limit of retries is one."""
+    judged = life(budget=empty_budget(), max_retries=1)
+
+    assert judged.attempt(no_slot()).action is Action.RETRY
+    assert judged.attempt(no_slot(), began=10.0).why_not == "gave up after max_retries=1"
+
+
+def test_full_pool_keeps_what_was_paid() -> None:
+    """A retry that was paid for and got no slot has its price for the next one."""
+    judged = life(budget=RetryBudget(9.0, 0.0))
+    judged.attempt(silent())
+    judged.attempt(no_slot(), began=10.0)
+    judged.attempt(no_slot(), began=20.0)
+    assert judged.budget.tokens(30.0) == 7
+
+    judged.recovery.gave_up_waiting()
+    assert judged.budget.tokens(30.0) == 9
+
+
 def test_stream_that_needs_no_retry_brings_a_fifth() -> None:
     """Once, however many items it has; and only the first attempt can be such a stream."""
     budget = RetryBudget(9.0, 0.0)
@@ -109,7 +181,9 @@ def test_stream_that_needs_no_retry_brings_a_fifth() -> None:
     judged.recovery.began(0.0)
     judged.recovery.accepted(0.0)
     judged.recovery.progressed()
+    judged.recovery.delivered()
     judged.recovery.progressed()
+    judged.recovery.ended()
 
     assert budget.tokens(0.0) == pytest.approx(4.2)
 
@@ -123,6 +197,7 @@ def test_stream_that_needed_a_retry_brings_nothing() -> None:
     judged.recovery.began(1.0)
     judged.recovery.accepted(1.0)
     judged.recovery.progressed()
+    judged.recovery.delivered()
 
     assert budget.tokens(1.0) == 4
 

@@ -42,10 +42,30 @@ def failures_behind(judged: Life, error: StreamError | None, **attempt: Any) -> 
     return math.log2(judged.attempt(error, began=500.0, **attempt).delay) + 1
 
 
-@pytest.mark.parametrize("mode", ["before_first_item", "always"])
-def test_item_ends_the_row(mode: Reconnect) -> None:
+@pytest.mark.parametrize("mode", ["resume", "always"])
+@pytest.mark.parametrize("kept", ["item", "delivered"])
+def test_item_ends_the_row(mode: Reconnect, kept: str) -> None:
     """An attempt that has brought an item was a good one: its end is the first failure of a row."""
-    assert failures_behind(life(mode), cut(), lived=2.0, item=True) == 1
+    facts = {kept: True, "can_resume": True}
+    assert failures_behind(life(mode), cut(), lived=2.0, **facts) == 1
+
+
+@pytest.mark.parametrize("mode", ["before_first_item", "resume", "always"])
+def test_item_that_is_thrown_away_ends_no_row(mode: Reconnect) -> None:
+    """An item that nobody was given goes with its attempt, and is no progress of the stream."""
+    assert failures_behind(life(mode), cut(), lived=2.0, item=True) == 5
+
+
+@pytest.mark.parametrize("mode", ["resume", "always"])
+def test_greeting_ends_no_row(mode: Reconnect) -> None:
+    """Nor does an item by which the stream is no farther, on a connection that is soon closed."""
+    judged = life(mode, max_retries=3)
+    judged.attempt(cut(), delivered=True, can_resume=True)
+    actions = [
+        judged.attempt(cut(), began=9.0 * n, item=True, advanced=False, can_resume=True).action
+        for n in range(1, 4)
+    ]
+    assert actions == [Action.RESUME, Action.RESUME, Action.STOP]
 
 
 @pytest.mark.parametrize(("lived", "count"), [(0.0, 5), (59.9, 5), (60.0, 1), (DAY, 1)])

@@ -1,7 +1,8 @@
 """Stages, links, watchdogs, and the session that makes one stream of many connections."""
 
 from ._limiter import HostStatistics, LimiterStatistics, StreamLimiter
-from ._open import StreamOptions, event_source, open_stream, stream_with_retry
+from ._modes import event_source, stream_with_retry
+from ._open import StreamOptions, open_stream
 from ._order import Attempt, RequestFactory, Restarted
 from ._receiver import StreamReceiver, StreamStatistics
 from ._schema import JSONSchema

@@ -188,13 +188,18 @@ class Link(Generic[T]):
             self._wake_sender()
         return batch
 
-    def take_back(self) -> list[T]:
-        """Take back what was sent and not taken, when the sender does not wait."""
-        batch, taken = self.batch, self._taken
-        self.batch, self._taken = None, 0
-        if batch is None:
+    @property
+    def untaken(self) -> list[T]:
+        """What was sent and not taken, when the sender does not wait."""
+        if self.batch is None:
             return []
-        return batch.items[taken:] if taken else batch.items
+        return self.batch.items[self._taken :] if self._taken else self.batch.items
+
+    def take_back(self) -> list[T]:
+        """Take back what is `untaken`."""
+        items = self.untaken
+        self.batch, self._taken = None, 0
+        return items
 
     def close_receive(self) -> None:
         """Hang up on the sender. What was not taken stays for `drain`. Idempotent."""

@@ -1,4 +1,4 @@
-"""`open_stream` and its two sisters: what a caller can ask for, and how it goes together."""
+"""`open_stream`: what a caller can ask for, and how it goes together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import (
     TYPE_CHECKING,
     Any,
-    Generic,
+    Literal,
+    TypeAlias,
     TypedDict,
     TypeVar,
     Unpack,
-    cast,
-    final,
     get_args,
     overload,
 )
@@ -21,12 +20,12 @@ from urllib.parse import urlsplit
 
 from ..config import StreamConfig
 from ..connection import AsyncClient, RequestSpec
-from ..dialects import Assembler, Decoder, Dialect, Message, MessageItem
-from ..framing import SSE, Framing, RawBytes, ServerSentEvent, accept_header
-from ..items import Collector, item_decoder
+from ..dialects import Dialect, Message, MessageItem
+from ..framing import Framing, RawBytes, accept_header
 from ..retry import Cursor, LastEventID, Reconnect
+from ._grammars import DialectGrammar, ItemGrammar
 from ._opening import Opening
-from ._order import Grammar, Order, RequestFactory
+from ._order import Grammar, Order, RequestFactory, Restarted
 from ._receiver import StreamReceiver
 from ._structured import Draft, Structured, StructuredAnswer
 
@@ -34,14 +33,18 @@ if TYPE_CHECKING:
     from ..checkpoints import CheckpointStore
     from ._limiter import StreamLimiter
 
-__all__ = ["StreamOptions", "event_source", "open_stream", "stream_with_retry"]
+__all__ = ["Options", "StreamOptions", "open_stream"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+# A stream that may begin anew says so among its items, and to the type checker.
+_Always: TypeAlias = Literal["always"]
+_NotAlways: TypeAlias = Literal["never", "before_first_item", "resume", "event_source"]
 
-class StreamOptions(TypedDict, total=False):
-    """The arguments that `open_stream` has whatever the items are; it explains them."""
+
+class Options(TypedDict, total=False):
+    """The arguments that `open_stream` has whatever the items are, and whenever it reconnects."""
 
     client: AsyncClient | None
     params: Any
@@ -52,13 +55,71 @@ class StreamOptions(TypedDict, total=False):
     files: Any
     last_event_id: str
     config: StreamConfig
-    reconnect: Reconnect
     cursor: Cursor | None
     request_factory: RequestFactory | None
     idempotency_key: str | bool
     checkpoints: CheckpointStore | None
     checkpoint_key: str | None
     limiter: StreamLimiter | None
+
+
+class StreamOptions(Options, total=False):
+    """The arguments that `open_stream` has whatever the items are; it explains them."""
+
+    reconnect: Reconnect
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    reconnect: _Always,
+    dialect: Dialect[T, R],
+    **options: Unpack[Options],
+) -> AbstractAsyncContextManager[StreamReceiver[T | Restarted, R]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    reconnect: _Always,
+    dialect: Dialect[MessageItem, Message],
+    item: type[T] | Callable[[bytes], T],
+    **options: Unpack[Options],
+) -> AbstractAsyncContextManager[StreamReceiver[Draft | Restarted, StructuredAnswer[T]]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    reconnect: _Always,
+    dialect: Dialect[MessageItem, Message],
+    item: Any,
+    **options: Unpack[Options],
+) -> AbstractAsyncContextManager[StreamReceiver[Draft | Restarted, StructuredAnswer[Any]]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    reconnect: _Always,
+    item: type[T] | Callable[[bytes], T],
+    framing: Framing[Any] | None = None,
+    **options: Unpack[Options],
+) -> AbstractAsyncContextManager[StreamReceiver[T | Restarted, list[T | Restarted]]]: ...
+
+
+@overload
+def open_stream(
+    method: str, url: str, *, reconnect: _Always, framing: Framing[T], **options: Unpack[Options]
+) -> AbstractAsyncContextManager[StreamReceiver[T | Restarted, list[T | Restarted]]]: ...
 
 
 @overload
@@ -72,9 +133,10 @@ def open_stream(
     method: str,
     url: str,
     *,
+    reconnect: _NotAlways = "never",
     dialect: Dialect[MessageItem, Message],
     item: type[T] | Callable[[bytes], T],
-    **options: Unpack[StreamOptions],
+    **options: Unpack[Options],
 ) -> AbstractAsyncContextManager[StreamReceiver[Draft, StructuredAnswer[T]]]: ...
 
 
@@ -83,9 +145,10 @@ def open_stream(
     method: str,
     url: str,
     *,
+    reconnect: _NotAlways = "never",
     dialect: Dialect[MessageItem, Message],
     item: Any,
-    **options: Unpack[StreamOptions],
+    **options: Unpack[Options],
 ) -> AbstractAsyncContextManager[StreamReceiver[Draft, StructuredAnswer[Any]]]: ...
 
 
@@ -211,9 +274,9 @@ def open_stream(
         raise ValueError("pieces of raw bytes are no items: leave the item type or the framing out")
     grammar: Grammar[Any, Any]
     if dialect is not None:
-        grammar = _DialectGrammar(dialect if item is None else Structured(dialect, item))
+        grammar = DialectGrammar(dialect if item is None else Structured(dialect, item))
     else:
-        grammar = _ItemGrammar(item, framing, config)
+        grammar = ItemGrammar(item, framing, config)
     if cursor is None and dialect is not None and checkpoints is not None:
         raise ValueError("a dialect has no event IDs to go on from: give a cursor, too")
     may_resume = cursor is not None or (dialect is None and method.upper() in _SAFE)
@@ -253,55 +316,6 @@ def open_stream(
     )
 
 
-def stream_with_retry(
-    method: str, url: str, *, reconnect: Reconnect = "resume", **options: Any
-) -> AbstractAsyncContextManager[StreamReceiver[Any, Any]]:
-    """Do what `open_stream` does, with ``reconnect="resume"``.
-
-    ::
-
-        config = StreamConfig(max_retries=-1, max_backoff=30)
-        async with stream_with_retry("GET", "https://example.org/events", config=config) as rx:
-            async for event in rx:
-                print(event.id, event.data)
-
-    The arguments are those of `open_stream`.
-    """
-    return open_stream(method, url, reconnect=reconnect, **options)
-
-
-def event_source(
-    url: str,
-    *,
-    client: AsyncClient | None = None,
-    headers: Any = None,
-    last_event_id: str = "",
-    config: StreamConfig = StreamConfig(max_retries=-1),  # noqa: B008 (frozen)
-    **options: Any,
-) -> AbstractAsyncContextManager[StreamReceiver[ServerSentEvent, list[ServerSentEvent]]]:
-    """Subscribe to server-sent events as a browser's ``EventSource`` does (WHATWG HTML 9.2).
-
-    The stream is connected again when the body ends, well or not, after the reconnection time that
-    it has set (``retry:``; before, ``config.initial_backoff``; at most ``config.max_backoff``),
-    and longer if that fails again and again. It ends for good with any status but 200, of which 204
-    is the good end, with any content type but ``text/event-stream``, and with its consumer.
-    Redirects are followed. Nothing is taken for a duplicate.
-
-    More arguments are those of `open_stream`.
-    """
-    return open_stream(
-        "GET",
-        url,
-        client=client,
-        headers=headers,
-        last_event_id=last_event_id,
-        config=config,
-        framing=cast("Framing[ServerSentEvent]", SSE()),
-        reconnect="event_source",
-        **options,
-    )
-
-
 def _check(
     reconnect: object, cursor: object, key: object, checkpoints: object, limiter: object
 ) -> None:
@@ -337,44 +351,3 @@ def _key_of(url: object, params: object, *, of_message: bool) -> str:
             "the whole address, or has a query that may be secret or change"
         )
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
-
-
-@final
-class _DialectGrammar(Generic[T, R]):
-    """How to read a stream of a dialect."""
-
-    __slots__ = ("_dialect", "framing")
-
-    is_dialect = True
-
-    def __init__(self, dialect: Dialect[T, R]) -> None:
-        self._dialect = dialect
-        self.framing: Framing[Any] | None = dialect.framing
-
-    def decoder(self) -> Decoder[T]:
-        return self._dialect.decoder()
-
-    def assembler(self) -> Assembler[T, R]:
-        return self._dialect.assembler()
-
-
-@final
-class _ItemGrammar:
-    """How to read a stream of items that are no message."""
-
-    __slots__ = ("_config", "_item", "framing")
-
-    is_dialect = False
-
-    def __init__(self, item: Any, framing: Framing[Any] | None, config: StreamConfig) -> None:
-        self._item = item
-        self._config = config
-        self.framing = framing
-        self.decoder()  # here, where a wrong type is the caller's mistake
-
-    def decoder(self) -> Decoder[Any]:
-        return item_decoder(self._item, on_bad_item=self._config.on_bad_item)
-
-    def assembler(self) -> Assembler[Any, list[Any]]:
-        collector: Collector[Any] = Collector(self._config.max_kept_items)
-        return collector  # pyright: ignore[reportReturnType] (its `fold` is a property)

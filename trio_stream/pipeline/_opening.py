@@ -60,6 +60,7 @@ class Opening(Generic[T, R]):
         "_receiver",
         "_session",
         "_started",
+        "_task",
     )
 
     def __init__(
@@ -98,6 +99,7 @@ class Opening(Generic[T, R]):
         except BaseException as error:
             await self._fail(error)
             raise
+        self._task = trio.lowlevel.current_task()
         self._nursery_manager = trio.open_nursery()
         nursery = await self._nursery_manager.__aenter__()
         nursery.start_soon(self._running.run)
@@ -181,8 +183,7 @@ class Opening(Generic[T, R]):
             self._keeper.stop()
         interruption: BaseException | None = None
         try:
-            # The nursery is not told of an exception in the body, so it has nothing to wrap.
-            await self._nursery_manager.__aexit__(None, None, None)
+            await self._leave_nursery()
         except BaseException as nursery_error:  # noqa: BLE001 (raised below)
             # Only the outside can interrupt the wait: a cancellation, or Ctrl-C in a stage.
             interruption = _bare(nursery_error)
@@ -197,6 +198,17 @@ class Opening(Generic[T, R]):
         if interruption is not None:
             raise interruption
 
+    async def _leave_nursery(self) -> None:
+        if trio.lowlevel.current_task() is not self._task:
+            # Such as the one in which trio finalizes an async generator that was dropped. The end
+            # of the nursery would wake the task that has opened it, whatever that waits for.
+            raise RuntimeError(
+                "a stream must be left in the task that has opened it; if that was in an async "
+                "generator, iterate over it inside `async with contextlib.aclosing(...)`"
+            )
+        # The nursery is not told of an exception in the body, so it has nothing to wrap.
+        await self._nursery_manager.__aexit__(None, None, None)
+
     async def _finish(
         self,
         outcome: StreamOutcome[R],
@@ -208,11 +220,14 @@ class Opening(Generic[T, R]):
             if self._own_client is not None:
                 with trio.CancelScope(shield=True, relative_deadline=_CLOSE_TIME):
                     await self._own_client.aclose()
-        finally:
+        finally:  # Ctrl-C comes through a shield
             if self._limiter is not None and self._host is not None:
                 self._limiter.release(self._host)
-        save_error = await self._save(forget=outcome.is_complete and self._grammar.is_dialect)
-        outcome_error = await self._tell(outcome)
+            try:
+                whole = outcome.is_complete and self._grammar.is_dialect
+                save_error = await self._save(forget=whole)
+            finally:
+                outcome_error = await self._tell(outcome)
         leaving = error
         for name, raised in (
             ("on_disconnect", disconnect_error),

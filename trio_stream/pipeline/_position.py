@@ -7,6 +7,7 @@ the first by *marks*: each says which position is reached when so many items wer
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, final
@@ -93,6 +94,10 @@ class Position:
         # Of a gap before the first frame nothing is known, unless the stream goes on from before.
         known = self.cursor is not None and position
         self._number = self.cursor.sequence(position) if self.cursor and known else None
+
+    def can_be_asked_for(self, position: str) -> bool:
+        """Whether a request could go on from there, however much later."""
+        return self.cursor is None or self.cursor.resume(position, math.inf) is not None
 
     def read(self, frame: Any) -> str | None:
         """The position of a frame; `None` if it has none."""

@@ -393,7 +393,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         acknowledged = self._session.position.acknowledged
         if self._session.tracks and acknowledged != outcome.acknowledged_id:
             self._outcome = attrs.evolve(outcome, acknowledged_id=acknowledged)
-            if isinstance(outcome.error, StreamError):
+            if isinstance(outcome.error, StreamError) and outcome.error.outcome is outcome:
                 outcome.error.outcome = self._outcome
 
     def _end(self) -> NoReturn:
@@ -444,7 +444,8 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
                 total=trio.current_time() - started,
             ),
         )
-        if isinstance(error, StreamError):
+        # The error of another stream, which was read in the body, keeps the outcome of that one.
+        if isinstance(error, StreamError) and not error.has_outcome:
             error.outcome = self._outcome
             if self._config.on_error is not None and error is not session.told:
                 self._config.on_error(error)

@@ -16,38 +16,33 @@ fresh parser, and an event that was cut by the end of one is not part of the nex
 
 from __future__ import annotations
 
-import inspect
 import math
 import random
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, final
 
-import attrs
 import trio
 
 from ..config import StreamConfig
-from ..connection import AsyncClient, RequestSpec, connect
+from ..connection import AsyncClient
 from ..dialects import Decoder
 from ..errors import StreamError, StreamTimeoutError
-from ..framing import SSE, Framing
 from ..retry import Action, Facts, Phase, Recovery, Verdict
-from ._acceptance import framing_of, says_no_more
+from ._attempts import Attempts
 from ._budgets import budget_of
 from ._ending import is_forgiven
 from ._link import Link
-from ._order import Attempt, Grammar, Order, Restarted
+from ._order import Grammar, Order, Restarted
 from ._position import Position
+from ._reading import commits
 from ._stage import Finished, Interrupted
-from ._stages import PULSES, Stages
+from ._stages import Stages
 
 __all__ = ["Session"]
 
 T = TypeVar("T")
 
-_BODY = frozenset({"json", "content", "data", "files"})
-# For how long a connection may bring what is old, in seconds.
-_OLD = 10.0
 # A stream that waits for tokens of the budget looks no more often than this, in seconds.
 _LOOK_AGAIN = 1.0
 
@@ -78,28 +73,21 @@ class Session(Generic[T]):
     """
 
     __slots__ = (
-        "_began_behind",
+        "_attempts",
         "_begun_at",
         "_bytes_before",
-        "_client",
         "_config",
         "_decoder",
-        "_disconnect_error",
         "_first_byte",
         "_grammar",
         "_has_stopped",
         "_is_closed",
-        "_is_last",
         "_last_error",
-        "_live_from",
-        "_live_until",
-        "_one_shot",
         "_order",
         "_pause",
         "_restarting",
         "_retry",
         "_scope",
-        "_shared",
         "_skipped_before",
         "_stages",
         "_start",
@@ -131,10 +119,8 @@ class Session(Generic[T]):
         shared: bool,
     ) -> None:
         self._order = order
-        self._client = client
         self._grammar = grammar
         self._config = config
-        self._shared = shared
         self._total_end = math.inf if config.timeout is None else started + config.timeout
         self.recovery = Recovery(
             order.mode,
@@ -148,17 +134,21 @@ class Session(Generic[T]):
         # An event source drops nothing (WHATWG HTML 9.2.6).
         window = 0 if order.mode == "event_source" else config.dedup_window
         self.position = Position(order.cursor, window, config.on_gap)
+        self._attempts = Attempts(
+            order,
+            self.position,
+            self.recovery,
+            client,
+            config,
+            total_end=self._total_end,
+            reusable=shared,
+        )
         self._decoder: Decoder[T] = grammar.decoder()
         self._retry: int | None = None
-        self._one_shot = order.spec.one_shot
-        self._began_behind = ""  # the position of the newest request
         self._restarting = False
-        # What a connection brings at first may be old, if it goes on from a position.
-        self._live_from = self._live_until = -math.inf
         self._last_error: StreamError | None = None
         self._stages: Stages[T] | None = None
         self._verdict: Verdict | None = None
-        self._is_last = False
         self._is_closed = False
         self._scope = trio.CancelScope()
         self._pause: trio.CancelScope | None = None
@@ -176,7 +166,6 @@ class Session(Generic[T]):
         # Of the connections before this one:
         self._bytes_before = self._skipped_before = self._unknown_before = 0
         self._first_byte: float | None = None
-        self._disconnect_error: Exception | None = None
 
     # ---- looking -----------------------------------------------------------------------------
 
@@ -240,14 +229,14 @@ class Session(Generic[T]):
     @property
     def disconnect_error(self) -> Exception | None:
         """What the ``on_disconnect`` callback raised first."""
-        return self._disconnect_error or self.stages.disconnect_error
+        return self.stages.disconnect_error
 
     # ---- what the consumer does --------------------------------------------------------------
 
     def taken(self, items: list[T]) -> None:
         """The consumer was given these items."""
         self._taken += len(items)
-        if self.recovery.phase is Phase.OPEN and any(type(item) not in PULSES for item in items):
+        if self.recovery.phase is Phase.OPEN and any(map(commits, items)):
             self.recovery.delivered()
 
     def finish(self) -> None:
@@ -299,9 +288,9 @@ class Session(Generic[T]):
         """
         self._start = start or self._start
         self.position.start(self._start)
-        cursor = None if self.position.uses_event_ids else self.position.cursor
-        if cursor is not None and self._start and cursor.resume(self._start, math.inf) is None:
-            raise ValueError(f"the cursor cannot go on from {self._start!r}")
+        if self._start and not self.position.can_be_asked_for(self._start):
+            name = type(self.position.cursor).__name__
+            raise ValueError(f"{name} cannot go on from {self._start!r:.100}")
         try:
             self._stages = await self._connect()
         except BaseException:
@@ -336,72 +325,18 @@ class Session(Generic[T]):
             self.backoff = 0.0
 
     async def _attempt(self) -> Stages[T]:
-        """Make one request, and accept the response or raise why not."""
-        config = self._config
+        """Make one attempt: a connection whose answer is a stream, or an error."""
+        attempts = self._attempts
         with self.in_time():
-            spec = await self._request()
-        connection = await connect(spec, self._client, config, deadline=self._total_end)
-        try:
-            position, mode, chosen = self.position, self._order.mode, self._grammar.framing
-            self._is_last = says_no_more(connection, mode)
-            if self._is_last:
-                framing: Framing[Any] = chosen or SSE()
-            else:
-                framing = await framing_of(connection, chosen, mode, deadline=self._total_end)
-            event_ids = position.cursor is None or position.uses_event_ids
-            parser = framing.parser(
-                last_event_id=position.received if event_ids else "",
-                max_line_bytes=config.max_line_bytes,
-                max_event_bytes=config.max_event_bytes,
-            )
-            if self._order.tracks:
-                position.reconnect()
-                if position.uses_event_ids:
-                    parser.skip(position.seen)
-            stages = Stages(
-                connection,
-                parser,
-                self._decoder,
-                self,
-                position=position if self._order.tracks else None,
-                config=config,
-                total_end=self._total_end,
-                reusable=self._shared,
-            )
-            self.recovery.accepted(trio.current_time())
-            self._began_behind = position.received
-            may_be_old = position.received and position.cursor and position.cursor.brings_old
-            self._live_from = trio.current_time() + (_OLD if may_be_old else 0.0)
-            self._verdict = None
-            if config.on_connect is not None:
-                config.on_connect()
-        except BaseException:
-            await connection.aclose()
-            raise
-        return stages
-
-    async def _request(self) -> RequestSpec:
-        """The request of the next attempt."""
-        order, position = self._order, self.position
-        spec = order.spec
-        if position.uses_event_ids:
-            spec = attrs.evolve(spec, last_event_id=position.received)
-        elif position.cursor is not None and position.received:
-            changes = position.cursor.resume(position.received, self._silence)
-            if changes is not None:
-                spec = spec.changed(changes)
-            elif self.recovery.is_subscription or self._last_error is None:
+            changes = attempts.changes()
+            if changes is None:
+                if self._last_error is not None and not self.recovery.is_subscription:
+                    raise self._last_error  # it was too long in coming; as will be judged
                 self._begin_anew()
-            else:  # it was too long in coming; as will be judged
-                raise self._last_error
-        if order.request_factory is not None:
-            attempt = Attempt(self.recovery.attempts, position.received, self._last_error)
-            made = order.request_factory(attempt)
-            changes = ((await made) if inspect.isawaitable(made) else made) or {}
-            spec = spec.changed(changes)
-            # What has brought a body will bring one for the next attempt, too.
-            self._one_shot = "" if _BODY & changes.keys() else spec.one_shot
-        return spec
+            spec = await attempts.request(changes or {}, self._last_error)
+        stages = await attempts.make(spec, self._grammar, self._decoder, self)
+        self._verdict = None
+        return stages
 
     @contextmanager
     def in_time(self) -> Generator[None]:
@@ -434,6 +369,9 @@ class Session(Generic[T]):
         """Do what the verdict says; whether there is a connection to run then."""
         verdict, before = self._verdict, self.stages
         assert verdict is not None  # noqa: S101
+        if before.disconnect_error is not None:
+            self.close(before.disconnect_error)
+            return False
         with trio.CancelScope() as self._pause:
             try:
                 if not self.finishing:
@@ -450,8 +388,7 @@ class Session(Generic[T]):
         self.position.duplicates += before.parser.skipped
         if self._first_byte is None:
             self._first_byte = before.first_byte
-        self._disconnect_error = self._disconnect_error or before.disconnect_error
-        if self._restarting and not self._is_last and self._order.mode != "event_source":
+        if self._restarting and not self._attempts.is_last and self._order.mode != "event_source":
             await self._announce_restart()
         return True
 
@@ -480,7 +417,9 @@ class Session(Generic[T]):
         """An item came that is more than a sign of life."""
         if not self.recovery.has_progressed:
             position = self.position.received
-            self.recovery.progressed(advanced=not self.tracks or position != self._began_behind)
+            self.recovery.progressed(
+                advanced=not self.tracks or position != self._attempts.began_behind
+            )
         if self.first_item is None:
             self.first_item = now
         self.last_item = now
@@ -515,13 +454,13 @@ class Session(Generic[T]):
             stages, position = self.stages, self.position
             if stages.parser.retry is not None:
                 self._retry = stages.parser.retry
-            if stages.last_byte >= self._live_from:
-                self._live_until = stages.last_byte
+            self._attempts.heard(stages.last_byte)
             if self.tracks and position.uses_event_ids and not stages.is_spoilt:
                 position.advance(stages.parser.last_event_id, self.items_received)
             unsent: list[T] = []
             if self.recovery.phase is Phase.OPEN and self.items.is_promised:
-                self.recovery.delivered()  # it is on its way to the consumer
+                if any(map(commits, self.items.untaken)):  # on its way to the consumer
+                    self.recovery.delivered()
             elif self.recovery.phase is Phase.OPEN:
                 unsent = self.items.take_back()
             self._verdict = self._judge(error)
@@ -530,24 +469,26 @@ class Session(Generic[T]):
         return self._verdict
 
     def _judge(self, error: StreamError | None) -> Verdict:
-        now, order = trio.current_time(), self._order
         self._last_error = error
         facts = Facts(
             error=error,
-            last=self._is_last or self._is_whole(error) or (error is None and not order.repeats),
-            can_resume=self._can_resume(),
-            one_shot=self._one_shot,
+            last=self._attempts.is_last
+            or self._is_whole(error)
+            or (error is None and not self._order.repeats),
+            # A decoder that has failed has lost the thread.
+            can_resume=self._attempts.can_resume and not (self.is_dialect and self._is_spoilt),
+            one_shot=self._attempts.one_shot,
             retry=self._retry,
             total_end=self._total_end,
         )
-        verdict = self.recovery.judge(facts, now)
+        verdict = self.recovery.judge(facts, trio.current_time())
         if verdict.error is not None and verdict.why_not:
             verdict.error.add_note(f"not retried: {verdict.why_not}")
         return verdict
 
     def _is_whole(self, error: StreamError | None) -> bool:
         """Whether nothing is missing, for the grammar says so."""
-        if not self._grammar.is_dialect or self._stages is None or self._stages.is_spoilt:
+        if not self.is_dialect or self._stages is None or self._is_spoilt:
             return False
         if self._decoder.finished or error is None:
             return True
@@ -559,23 +500,15 @@ class Session(Generic[T]):
             return False
         return True
 
-    def _can_resume(self) -> bool:
-        cursor, position = self.position.cursor, self.position.received
-        if cursor is None or not position or not self._order.resumes:
-            return False
-        if self._grammar.is_dialect and self._stages is not None and self._stages.is_spoilt:
-            return False  # its decoder has lost the thread
-        return cursor.resume(position, self._silence) is not None
-
     @property
-    def _silence(self) -> float:
-        """Seconds since the stream was last known to be live; infinity if it never was."""
-        return trio.current_time() - self._live_until
+    def _is_spoilt(self) -> bool:
+        """Whether the decoder has failed."""
+        return self._stages is not None and self._stages.is_spoilt
 
     def _leave_behind(self, verdict: Verdict) -> None:
         """Keep of a connection that is over what the next one needs."""
         if verdict.action is Action.RETRY:  # it has brought nothing that counts
-            self.items_received = self._taken
+            self.items_received = self._taken + len(self.items.untaken)
             self.position.start(self._start)
             self._decoder = self._grammar.decoder()
         elif verdict.action is Action.RESTART:

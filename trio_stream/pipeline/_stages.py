@@ -24,23 +24,23 @@ the same code, since their links hold nothing but the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeVar, final
+from typing import Any, Generic, TypeVar, final
 
 import trio
 
 from ..config import StreamConfig
 from ..connection import Connection
-from ..dialects import Decoder, Ping
-from ..errors import CorruptFrameError, LimitExceededError, StreamError, StreamTruncatedError
-from ..framing import Comment, Parser
+from ..dialects import Decoder
+from ..errors import StreamError
+from ..framing import Parser
 from ._link import MAX_ITEMS, Link
 from ._position import Position
-from ._stage import Finished, Interrupted, Stage
+from ._reading import AssemblerStage, Owner, ParserStage
+from ._stage import Finished, Interrupted
 from ._watchdog import Watchdog
 
-__all__ = ["PULSES", "Owner", "Stages"]
+__all__ = ["Stages"]
 
 T = TypeVar("T")
 
@@ -50,35 +50,6 @@ _DRAIN_TIME = 0.05
 # How many pieces of the body are read before others have a turn. An HTTP library may have thousands
 # in its buffer, if each is a chunk of one byte.
 _PIECES = 64
-# Items that say only that the other side is alive: they are no progress.
-PULSES = frozenset({Comment, Ping})
-
-
-class Owner(Protocol[T]):
-    """What the stages report to: the stream that they belong to.
-
-    Attributes:
-        items: The link to the consumer.
-        items_received: How many items have been decoded, since the stream began.
-    """
-
-    items: Link[T]
-    items_received: int
-
-    def made_progress(self, now: float) -> None:
-        """An item came that is more than a sign of life."""
-        ...
-
-    def drops(self, fault: Exception) -> bool:
-        """Whether the attempt is repeated because of ``fault``, as if it had never been.
-
-        What it has brought at last is not to be sent then.
-        """
-        ...
-
-    def ended(self, reason: Exception | None) -> None:
-        """There are no more items, since ``reason``."""
-        ...
 
 
 @final
@@ -138,8 +109,8 @@ class Stages(Generic[T]):
         self._frames: Link[Any] = Link(config.chunk_size)
         self._watchdog = Watchdog(config, total_end)
         hang_up = self._hang_up
-        self._parser_stage = _ParserStage(parser, self._bytes, self._frames, hang_up)
-        self._assembler_stage = _AssemblerStage(
+        self._parser_stage = ParserStage(parser, self._bytes, self._frames, hang_up)
+        self._assembler_stage = AssemblerStage(
             self._frames,
             hang_up,
             decoder=decoder,
@@ -335,98 +306,3 @@ class Stages(Generic[T]):
     def _hang_up(self) -> None:
         """A later stage has ended before the source has."""
         self._watchdog.hang_up(_DRAIN_TIME if self.decoder.finished else 0.0)
-
-
-@final
-class _ParserStage(Stage[bytes, Any]):
-    __slots__ = ("_parser",)
-
-    def __init__(
-        self,
-        parser: Parser[Any],
-        source: Link[bytes],
-        sink: Link[Any],
-        on_end: Callable[[], None],
-    ) -> None:
-        super().__init__(source, sink, on_end)
-        self._parser = parser
-
-    def work(self, items: list[bytes], out: list[Any]) -> None:
-        try:
-            out += self._parser.feed(items[0] if len(items) == 1 else b"".join(items))
-        except (LimitExceededError, CorruptFrameError) as error:
-            out += error.frames
-            raise
-
-    def finish(self, out: list[Any]) -> None:
-        out += self._parser.close()
-        if self._parser.truncated:
-            raise StreamTruncatedError("the body ended inside an event, which was dropped")
-
-
-@final
-class _AssemblerStage(Stage[Any, T]):
-    __slots__ = ("_decoder", "_owner", "_position", "_watchdog")
-
-    def __init__(
-        self,
-        source: Link[Any],
-        on_end: Callable[[], None],
-        *,
-        decoder: Decoder[T],
-        owner: Owner[T],
-        position: Position | None,
-        watchdog: Watchdog,
-    ) -> None:
-        super().__init__(source, owner.items, on_end)
-        self._decoder = decoder
-        self._owner = owner
-        self._position = position
-        self._watchdog = watchdog
-
-    @property
-    def is_dropped(self) -> bool:
-        """Whether the attempt is repeated, as if it had never been."""
-        return self.fault is not None and self._owner.drops(self.fault)
-
-    def work(self, items: list[Any], out: list[T]) -> None:
-        decoder = self._decoder
-        try:
-            if self._position is None:
-                decoder.decode(items, out)
-            else:
-                self._decode_each(items, out, self._position)
-        finally:
-            if out:
-                self._owner.items_received += len(out)
-                if type(out[-1]) not in PULSES or any(type(it) not in PULSES for it in out):
-                    self._made_progress()
-        self.is_spent = decoder.finished
-
-    def _decode_each(self, frames: list[Any], out: list[T], position: Position) -> None:
-        """Decode frame by frame, to know which items came of which."""
-        decode, before = self._decoder.decode, self._owner.items_received
-        for frame in frames:
-            place = position.read(frame)
-            if not position.is_duplicate(place):
-                decode((frame,), out)
-                position.advance(place, before + len(out))
-
-    def finish(self, out: list[T]) -> None:
-        self._decoder.close()
-
-    async def send(self, out: list[T], weight: int) -> None:
-        if self.is_dropped:
-            return
-        if not self.sink.send_nowait(out, weight):
-            self._watchdog.rest_stall()
-            await self.sink.send(out, weight)
-            self._watchdog.wake_stall()
-
-    def hang_up(self, reason: Exception | None) -> None:
-        self._owner.ended(reason)
-
-    def _made_progress(self) -> None:
-        now = trio.current_time()
-        self._watchdog.item_came(now)
-        self._owner.made_progress(now)

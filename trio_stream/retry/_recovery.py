@@ -18,15 +18,16 @@ that the budget, which is shared, is touched by nothing that could be refused wi
 For a subscription, which no good end of a body ends, rules 4 to 6 make an error even of one.
 
 Failures are counted in a row. The row ends with real progress: an attempt that has brought an item,
-unless that was a greeting (a subscription that is no farther than before, and is closed again
-within ``initial_backoff``). It ends, too, when connections of the row have lived for a minute in
-all, if it is a subscription, or items were delivered before; a request that never brings anything
-is not asked for without end because pings come. That a connection was made is no progress, or a
-server that accepts and hangs up would be asked again without end; nor is the silence that a
-watchdog has waited out. And after an attempt of progress, the next one begins at least
-``initial_backoff`` after its beginning, so that a server that brings an item and hangs up is not
-asked again at once, while one that lives for half a minute is asked again after a moment, however
-often.
+unless that was a greeting (a subscription, or a stream that goes on, is no farther than before, and
+is closed again within ``initial_backoff``), or nobody was given it, and it is thrown away with the
+attempt. A model that is overloaded behind the first event of each answer would be asked again
+without end. It ends, too, when connections of the row have lived for a minute in all, if it is a
+subscription, or items were delivered before; a request that never brings anything is not asked for
+without end because pings come. That a connection was made is no progress, or a server that accepts
+and hangs up would be asked again without end; nor is the silence that a watchdog has waited out.
+And after an attempt of progress, the next one begins at least ``initial_backoff`` after its
+beginning, so that a server that brings an item and hangs up is not asked again at once, while one
+that lives for half a minute is asked again after a moment, however often.
 
 How often a server is asked in ``t`` seconds, whatever it answers, without a limit of attempts:
 
@@ -41,7 +42,8 @@ How often a server is asked in ``t`` seconds, whatever it answers, without a lim
   ``1 + t / initial_backoff`` times.
 * And all streams together: see `RetryBudget`. It is for servers in trouble: where a connection has
   come to a good end after ``initial_backoff``, the next one is free, or quiet subscriptions that a
-  server rotates would starve.
+  server rotates would starve. So is one after a wait for a slot of the client's own pool, of which
+  the server has seen nothing.
 """
 
 from __future__ import annotations
@@ -173,6 +175,7 @@ class Recovery:
         "_place",
         "_random",
         "_rotated",
+        "_settled",
         "_spent",
         "attempts",
         "has_progressed",
@@ -207,7 +210,7 @@ class Recovery:
         # The attempt that is running, and the tokens that it and the next one took.
         self._began = now
         self._accepted: float | None = None
-        self.has_progressed = self._has_item = False
+        self.has_progressed = self._has_item = self._settled = False
         self._spent = 0.0
         self._pending_cost = 0.0
         self._place: float | None = None  # in the row of those who wait for tokens
@@ -230,7 +233,7 @@ class Recovery:
         self._place = None
         self._began = now
         self._accepted = None
-        self.has_progressed = self._has_item = False
+        self.has_progressed = self._has_item = self._settled = False
 
     def accepted(self, now: float) -> None:
         """A response was accepted as a stream."""
@@ -241,24 +244,21 @@ class Recovery:
         """An item came: the attempt was worth its price.
 
         Args:
-            advanced: Whether the stream is farther than it ever was. An item of a subscription
-                that does not say may be a greeting, and counts only if the connection also lives
-                for ``initial_backoff``.
+            advanced: Whether the stream is farther than it ever was. An item of a subscription, or
+                of a stream that goes on, that does not say may be a greeting, and counts only if
+                the connection also lives for ``initial_backoff``.
         """
         self._has_item = True
-        if self.has_progressed or (self.is_subscription and not advanced):
-            return
-        self.has_progressed = True
-        if self._spent:
-            self._budget.give_back(self._spent)
-            self._spent = 0.0
-        elif self.attempts == 1:
-            self._budget.credit_success()
+        may_be_greeting = self.is_subscription or self.phase is Phase.STREAMING
+        self.has_progressed = self.has_progressed or advanced or not may_be_greeting
+        if self.phase is not Phase.OPEN:  # else it may have to be thrown away
+            self._settle()
 
     def delivered(self) -> None:
         """An item was delivered."""
         if self.phase is Phase.OPEN:
             self._signal(Signal.DELIVERED)
+            self._settle()
 
     def due_in(self, now: float) -> float:
         """In how many seconds the budget pays for the attempt that the verdict asked for."""
@@ -276,13 +276,27 @@ class Recovery:
     def ended(self) -> None:
         """The stream is over, for a reason that is not for judgement. Idempotent."""
         self.gave_up_waiting()
+        self._settle()
         self._signal(Signal.STOP)
+
+    def _settle(self) -> None:
+        """What the attempt has brought is kept: if that is progress, it was worth its price."""
+        if self.has_progressed and not self._settled:
+            self._settled = True
+            if self._spent:
+                self._budget.give_back(self._spent)
+                self._spent = 0.0
+            elif self.attempts == 1:
+                self._budget.credit_success()
 
     # ---- what now ----------------------------------------------------------------------------
 
     def judge(self, facts: Facts, now: float) -> Verdict:
         """Judge an attempt that has ended."""
         verdict = self._judge(facts, now)
+        if verdict.action is Action.STOP:
+            self._settle()
+        self._settled = True
         self._signal(verdict.action.value)
         return verdict
 
@@ -294,7 +308,7 @@ class Recovery:
         why_not = why_not or facts.one_shot
         if why_not:
             return self._give_up(error, why_not)
-        floor = self._count(error, now)
+        floor = self._count(error, now, kept=action is not Action.RETRY)
         limit = self._config.max_retries
         if 0 <= limit < self._failures:
             return self._give_up(error, f"gave up after max_retries={limit}")
@@ -330,13 +344,20 @@ class Recovery:
             return Action.STOP, "items were delivered, and the stream cannot go on from there"
         return Action.STOP, "items were delivered"
 
-    def _count(self, error: StreamError | None, now: float) -> float:
-        """Count a failure; return the shortest wait before the next attempt."""
+    def _count(self, error: StreamError | None, now: float, *, kept: bool) -> float:
+        """Count a failure; return the shortest wait before the next attempt.
+
+        Args:
+            error: Why the attempt ended.
+            now: When it did.
+            kept: Whether what it has brought is the consumer's, or will be.
+        """
         life = self._life(error, now)
         if self._counts_life:
             self._lived += life
         no_greeting = self._has_item and life >= self._config.initial_backoff
-        healthy = self.has_progressed or no_greeting or self._lived >= _HEALTHY
+        progress = kept and (self.has_progressed or no_greeting)
+        healthy = progress or self._lived >= _HEALTHY
         self._rotated = error is None and life >= self._config.initial_backoff
         if healthy:
             self._failures = 0
@@ -408,6 +429,9 @@ class Recovery:
         error = verdict.error
         if self._rotated:
             return verdict
+        if _lacked_a_slot(error):  # what this attempt has paid was for nothing: it pays the next
+            self._pending_cost = self._spent
+            return verdict
         timed_out = error is not None and error.error_type is StreamErrorType.TIMEOUT
         cost = self._budget.cost(timed_out=timed_out)
         opening = self.phase in (Phase.CONNECTING, Phase.OPEN) and not self.is_subscription
@@ -431,3 +455,9 @@ class Recovery:
 
     def _signal(self, signal: Signal) -> None:
         self.phase = next_phase(self.phase, signal)
+
+
+def _lacked_a_slot(error: StreamError | None) -> bool:
+    """Whether the pool of the client was full: nothing was asked of the server."""
+    original = None if error is None else error.original_exception
+    return type(original).__name__ == "PoolTimeout"  # that of httpx, or of httpx2
