@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import attrs
 
@@ -40,6 +40,15 @@ from ._contract import DEFAULT_MAX_BYTES, Framing, Parser
 from ._frames import Comment, ServerSentEvent, UnframedText
 from ._lines import LineParser, has_long_lines, search_lines
 from ._unframed import UnframedTextParser
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    F = TypeVar("F", default=ServerSentEvent)
+else:  # only type checkers have use for the default
+    from typing import TypeVar
+
+    F = TypeVar("F")
 
 __all__ = ["MAX_RETRY_MS", "SSE", "SSEParser"]
 
@@ -53,7 +62,7 @@ _BURST = 2048  # from this length on, looking for a regular structure pays
 _BLANK_AND_HEAD = re.compile(r"\n\n(?:event: ([^\n]*)\n)?data: ")
 
 
-class SSEParser(LineParser[ServerSentEvent | Comment]):
+class SSEParser(LineParser[F]):
     """Parse a ``text/event-stream``.
 
     Always UTF-8, with U+FFFD for invalid bytes, whatever a ``charset`` parameter says. Nothing
@@ -95,6 +104,24 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         "_usual_name",
     )
 
+    @overload
+    def __init__(
+        self: SSEParser[ServerSentEvent],
+        *,
+        comments: Literal[False] = False,
+        last_event_id: str = "",
+        max_line_bytes: int = DEFAULT_MAX_BYTES,
+        max_event_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: SSEParser[ServerSentEvent | Comment],
+        *,
+        comments: bool,
+        last_event_id: str = "",
+        max_line_bytes: int = DEFAULT_MAX_BYTES,
+        max_event_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None: ...
     def __init__(
         self,
         *,
@@ -162,7 +189,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         """After `close`: whether the body ended inside an event, which was dropped."""
         return self._truncated
 
-    def feed(self, data: bytes | bytearray) -> list[ServerSentEvent | Comment]:
+    def feed(self, data: bytes | bytearray) -> list[F]:
         """Take the next piece of the body; return the events that it completes.
 
         Raises:
@@ -192,8 +219,9 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
                     payload = data[size:end].decode()
                 except UnicodeDecodeError:
                     payload = data[size:end].decode("utf-8", "replace")
-                return [ServerSentEvent(self._usual_event, payload, self._last_event_id, None)]
-        events: list[ServerSentEvent | Comment] = []
+                event: Any = ServerSentEvent(self._usual_event, payload, self._last_event_id, None)
+                return [event]
+        events: list[Any] = []
         text = self._take(data)
         if text is not None:
             if len(text) < _BURST:
@@ -206,7 +234,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
             raise self._refuse(self._limit_name, events)
         return events
 
-    def close(self) -> list[ServerSentEvent | Comment]:
+    def close(self) -> list[F]:
         """The body has ended: nothing more is dispatched. Always returns an empty list."""
         rest = self._rest or self._held or b":"
         pending = self._data is not None or self._event or self._id != self._last_event_id
@@ -239,7 +267,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         self._at_edge = data[-1] == _CR
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _read_burst(self, text: str, events: list[ServerSentEvent | Comment]) -> None:
+    def _read_burst(self, text: str, events: list[Any]) -> None:
         """Read text of many blocks, where the second may be like many that follow."""
         found = _BLANK_AND_HEAD.match(text, text.find("\n\n"))
         if found is None:
@@ -257,7 +285,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         self._read_lines(f"{head}{last}".split("\n"), events)
 
     def _read_lines(  # noqa: C901 (one machine; each call would cost what a line costs)
-        self, lines: list[str], events: list[ServerSentEvent | Comment]
+        self, lines: list[str], events: list[Any]
     ) -> None:
         """Read whole lines: WHATWG HTML 9.2.6, "interpreting an event stream"."""
         data = self._data
@@ -305,7 +333,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         self._event = event
         self._open = line != ""
 
-    def _read_other(self, name: str, value: str, events: list[ServerSentEvent | Comment]) -> None:
+    def _read_other(self, name: str, value: str, events: list[Any]) -> None:
         """Read a field that is neither data nor event."""
         if name == "id":
             if "\0" not in value:
@@ -319,7 +347,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         elif name == "" and self._comments:
             events.append(Comment(value))
 
-    def _add(self, data: str, value: str, events: list[ServerSentEvent | Comment]) -> None:
+    def _add(self, data: str, value: str, events: list[Any]) -> None:
         """Add a data line to the open block, whose first is ``data``."""
         more = self._more
         if not more:
@@ -339,7 +367,7 @@ class SSEParser(LineParser[ServerSentEvent | Comment]):
         self._more.clear()
         return data
 
-    def _check_size(self, size: int, events: list[ServerSentEvent | Comment]) -> None:
+    def _check_size(self, size: int, events: list[Any]) -> None:
         if size > self._max_event_bytes:
             raise LimitExceededError(
                 f"an event grew past max_event_bytes={self._max_event_bytes}",
@@ -359,8 +387,8 @@ def _utf8_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-@attrs.frozen
-class SSE(Framing[ServerSentEvent | Comment | UnframedText]):
+@attrs.frozen(init=False)
+class SSE(Framing[F]):
     """Server-sent events.
 
     Args:
@@ -371,8 +399,30 @@ class SSE(Framing[ServerSentEvent | Comment | UnframedText]):
 
     media_types: ClassVar[tuple[str, ...]] = ("text/event-stream",)
 
-    comments: bool = False
-    unframed: bool = False
+    comments: bool
+    unframed: bool
+
+    @overload
+    def __init__(
+        self: SSE[ServerSentEvent],
+        *,
+        comments: Literal[False] = False,
+        unframed: Literal[False] = False,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: SSE[ServerSentEvent | Comment], *, comments: bool, unframed: Literal[False] = False
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: SSE[ServerSentEvent | Comment | UnframedText],
+        *,
+        comments: bool = False,
+        unframed: bool,
+    ) -> None: ...
+    def __init__(self, *, comments: bool = False, unframed: bool = False) -> None:
+        object.__setattr__(self, "comments", comments)  # it is frozen
+        object.__setattr__(self, "unframed", unframed)
 
     def parser(
         self,
@@ -380,14 +430,14 @@ class SSE(Framing[ServerSentEvent | Comment | UnframedText]):
         last_event_id: str = "",
         max_line_bytes: int = DEFAULT_MAX_BYTES,
         max_event_bytes: int = DEFAULT_MAX_BYTES,
-    ) -> Parser[ServerSentEvent | Comment | UnframedText]:
-        parser = SSEParser(
+    ) -> Parser[F]:
+        parser: Any = SSEParser(
             comments=self.comments,
             last_event_id=last_event_id,
             max_line_bytes=max_line_bytes,
             max_event_bytes=max_event_bytes,
         )
         if self.unframed:
-            return UnframedTextParser(parser, max_event_bytes=max_event_bytes)
-        # Nobody else holds the lists that it returns, so they may be taken for wider ones.
-        return cast("Parser[ServerSentEvent | Comment | UnframedText]", parser)
+            parser = UnframedTextParser(parser, max_event_bytes=max_event_bytes)
+        made: Parser[F] = parser  # of what, the overloads say
+        return made
