@@ -116,8 +116,9 @@ class StreamError(Exception):
         request_id: The server's name for the request, from the usual headers.
         original_exception: The exception of the HTTP library or decoder (also ``__cause__``).
         outcome: The outcome of the stream that this error ended; ``outcome.value`` holds the
-            partial result. A `RuntimeError` if no stream has ended with it, or not yet, as in
-            ``on_error``.
+            partial result.
+        has_outcome: Whether there is one. An error that was mended by another attempt has none, nor
+            has one that ``on_error`` is told of on the way; to ask for it is a `RuntimeError`.
     """
 
     def __init__(
