@@ -118,7 +118,7 @@ class StreamError(Exception):
         outcome: The outcome of the stream that this error ended; ``outcome.value`` holds the
             partial result.
         has_outcome: Whether there is one. An error that was mended by another attempt has none, nor
-            has one that ``on_error`` is told of on the way; to ask for it is a `RuntimeError`.
+            has one that ``on_error`` is told of on the way; `outcome` is a `RuntimeError` then.
     """
 
     def __init__(
