@@ -249,8 +249,15 @@ def test_cancelled_before_there_is_a_response(world: World, before: str) -> None
                     await ask(client, url)
         else:
             async with assert_no_leaks(), world.serve([[Stall()], HELLO]) as (client, server):
-                with trio.move_on_after(0.02) as scope:
-                    await ask(client, server.url)
+                async with trio.open_nursery() as nursery:
+
+                    async def give_up() -> None:
+                        await server.wait_requests()
+                        scope.cancel()
+
+                    nursery.start_soon(give_up)
+                    with trio.CancelScope() as scope:
+                        await ask(client, server.url)
                 assert await ask(client, server.url) == ["hello"]
         assert scope.cancelled_caught
 

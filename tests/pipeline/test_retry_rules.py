@@ -249,7 +249,8 @@ async def test_bare_beginning_of_a_message(
             assert len(server.requests) == 4
             assert rx.outcome.items == (10 if failures == 3 else 4)
             assert rx.snapshot() == rx.outcome.value
-    assert budget.tokens(trio.current_time()) <= 96
+    # Of 100, six were taken; the one that led to an answer is back, unless it was a greeting's.
+    assert budget.tokens(trio.current_time()) == (94 if mode == "always" else 95)
 
 
 @pytest.mark.parametrize("mode", ["resume", "always", "event_source"])

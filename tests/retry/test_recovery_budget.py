@@ -98,6 +98,22 @@ def test_retry_that_is_thrown_away_is_not_paid_back() -> None:
     assert judged.budget.tokens(30.0) == 7  # of the attempt that is not made
 
 
+def test_stream_that_fails_is_not_paid_back() -> None:
+    """What a stream that ends badly has brought, and nobody was given before, proves nothing."""
+    budget = RetryBudget(9.0, 0.0)
+    for _ in range(2):
+        judged = life(budget=budget, max_retries=1)
+        judged.attempt(cut(), item=True)
+        assert judged.attempt(cut(), item=True).action is Action.STOP
+        judged.recovery.ended()
+    assert budget.tokens(0.0) == 7
+
+    budget.spend(7.0, 0.0)
+    judged = life(budget=budget)
+    assert judged.attempt(cut(), item=True).action is Action.STOP
+    assert budget.tokens(0.0) == 0
+
+
 def test_retry_of_a_stream_without_positions_is_paid_back() -> None:
     """Before its first item a stream cannot be farther than it was: any item is progress."""
     judged = life("resume", budget=RetryBudget(9.0, 0.0))

@@ -219,6 +219,7 @@ async def connect(
                 timeout=family.Timeout(None, pool=config.connect_timeout),
                 extensions={"trace": progress.trace},
             )
+            progress.whom = request.url.host
             body = RequestBody(request, family, spec)
             response = await _send(
                 partial(sender.send, request, stream=True, **_redirects(spec)), body, progress
@@ -226,7 +227,7 @@ async def connect(
         except Exception as error:
             if body is not None and body.has_raised(error):
                 raise  # the caller's own
-            mapped = map_error(error, family, streaming=False)
+            mapped = map_error(error, family, streaming=False, whom=progress.whom)
             if mapped is None:
                 raise
             if spec.spent and isinstance(error, family.StreamConsumed):

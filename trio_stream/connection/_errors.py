@@ -23,15 +23,18 @@ _CUT_SHORT = ("peer closed connection", "peer unexpectedly closed connection")
 _Group: TypeAlias = "BaseExceptionGroup[BaseException]"
 
 
-def map_error(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:
+def map_error(
+    error: Exception, family: ModuleType, *, streaming: bool, whom: str = "the server"
+) -> StreamError | None:
     """The `StreamError` that an exception of ``family`` amounts to; `None` if it is not one.
 
     Args:
         error: What the client raised.
         family: The HTTP library.
         streaming: Whether the response had begun.
+        whom: The host that was asked.
     """
-    mapped = _map(error, family, streaming=streaming)
+    mapped = _map(error, family, streaming=streaming, whom=whom)
     if mapped is not None:
         mapped.original_exception = mapped.__cause__ = error
     return mapped
@@ -54,11 +57,11 @@ def bare(error: BaseException) -> BaseException:
     return error if inner is None else inner  # pyright: ignore[reportUnknownVariableType] (a group)
 
 
-def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamError | None:
+def _map(error: Exception, family: ModuleType, *, streaming: bool, whom: str) -> StreamError | None:
     text = _describe(error)
     match error:
         case family.ConnectTimeout():
-            return StreamTimeoutError(f"no connection: {text}", layer="connect")
+            return StreamTimeoutError(f"no connection to {whom}: {text}", layer="connect")
         case family.PoolTimeout():
             return StreamTimeoutError("no free slot in the client's pool", layer="connect")
         case family.TimeoutException():
@@ -71,9 +74,10 @@ def _map(error: Exception, family: ModuleType, *, streaming: bool) -> StreamErro
             return _refused_by_hook(error, text)
         case family.ProxyError() if str(error).startswith("407"):  # to CONNECT, so it is no answer
             wrong_key = StreamErrorType.AUTHENTICATION_ERROR
-            return StreamError(f"no response: {text}", error_type=wrong_key, status_code=407)
+            text = f"no response from {whom}: {text}"
+            return StreamError(text, error_type=wrong_key, status_code=407)
         case family.TransportError() | OSError() | trio.BrokenResourceError():
-            return _broken(error, text, streaming=streaming)
+            return _broken(error, text, streaming=streaming, whom=whom)
         case family.HTTPError() | family.StreamError():
             return StreamError(text, error_type=StreamErrorType.FATAL_ERROR)
         case _:
@@ -94,14 +98,14 @@ def _is_bad_request(error: Exception, family: ModuleType, *, streaming: bool) ->
             return type(error).__name__ == "LocalProtocolError"
 
 
-def _broken(error: Exception, text: str, *, streaming: bool) -> StreamError:
+def _broken(error: Exception, text: str, *, streaming: bool, whom: str) -> StreamError:
     if streaming:
         interrupted = StreamErrorType.STREAM_INTERRUPTED
         return StreamError(f"the stream broke off: {text}", error_type=interrupted)
     # The certificate will be the same the next time.
     untrusted = any(isinstance(root, ssl.SSLCertVerificationError) for root in _roots(error))
     return StreamError(
-        f"no response: {text}",
+        f"no response from {whom}: {text}",
         error_type=StreamErrorType.CONNECTION_ERROR,
         is_retryable=False if untrusted else None,
     )

@@ -36,6 +36,7 @@ class Progress:
     Attributes:
         deadline_scope: Has the deadline of the phase that is running. Send the request in it,
         guard: and in this one inside of it.
+        whom: The host that is asked; to be set.
     """
 
     def __init__(self, config: StreamConfig, total_deadline: float) -> None:
@@ -44,6 +45,7 @@ class Progress:
         self._layer: TimeoutLayer = "headers"
         self._stream: Any = None
         self._is_unfinished = False
+        self.whom = "the server"
         self.deadline_scope = trio.CancelScope()
         self.guard = trio.CancelScope()
         self._begin("headers", config.headers_timeout)
@@ -79,9 +81,10 @@ class Progress:
         if trio.current_time() >= self._total_deadline:
             return StreamTimeoutError(f"timeout={config.timeout} s was over", layer="total")
         if self._layer == "connect":
-            text = f"no connection within connect_timeout={config.connect_timeout} s"
+            text = f"no connection to {self.whom} within connect_timeout={config.connect_timeout} s"
         else:
-            text = f"no response head within headers_timeout={config.headers_timeout} s"
+            patience = f"headers_timeout={config.headers_timeout} s"
+            text = f"no response head from {self.whom} within {patience}"
         return StreamTimeoutError(text, layer=self._layer)
 
     def _begin(self, layer: TimeoutLayer, timeout: float | None) -> None:

@@ -294,8 +294,8 @@ class Recovery:
     def judge(self, facts: Facts, now: float) -> Verdict:
         """Judge an attempt that has ended."""
         verdict = self._judge(facts, now)
-        if verdict.action is Action.STOP:
-            self._settle()
+        if verdict.action is Action.STOP and verdict.error is None:
+            self._settle()  # a good end; that a bad one is told proves nothing
         self._settled = True
         self._signal(verdict.action.value)
         return verdict
