@@ -47,7 +47,7 @@ class Phase(enum.Enum):
     """Before the next attempt."""
 
     STREAMING = "streaming"
-    """An item was delivered."""
+    """An item was delivered, or will be in any case: a subscription throws nothing away."""
     INTERRUPTED = "interrupted"
     """Before the next attempt, which goes on or begins anew."""
     RECONNECTING = "reconnecting"

@@ -11,11 +11,11 @@ from trio.testing import wait_all_tasks_blocked
 
 from tests.pipeline.worlds import MEMORY, World
 from trio_stream.config import StreamConfig
-from trio_stream.errors import StreamError
+from trio_stream.errors import StreamError, StreamStatusError
 from trio_stream.framing import ServerSentEvent
 from trio_stream.outcome import Ending, StreamOutcome
-from trio_stream.pipeline import open_stream
-from trio_stream.testing import Event, Head, Stall, Truncate, assert_no_leaks
+from trio_stream.pipeline import Attempt, open_stream
+from trio_stream.testing import Event, Head, Reset, Stall, Truncate, assert_no_leaks
 
 FEED = [Event("a"), Event("b"), Event("c"), Stall()]
 
@@ -57,6 +57,45 @@ def test_error_that_passes_through_another_stream(
     assert (error.outcome.ending, error.outcome.items) == (ending, items)
     assert (told, passing) == ([error], [])
     assert [(each.ending, each.error) for each in outcomes] == [(Ending.CLOSED, error)]
+
+
+@worlds
+@pytest.mark.parametrize("first", [True, False], ids=["first request", "second"])
+def test_error_of_a_stream_that_makes_a_request(world: World, first: bool) -> None:
+    """An error that ends a stream has the outcome of this one, wherever it comes from."""
+    told: list[StreamError] = []
+    config = StreamConfig(on_error=told.append, initial_backoff=0.0)
+
+    async def main() -> StreamError:
+        plan = [[Head(403)]] if first else [[Event("a", id="1"), Reset()], [Head(403)]]
+        async with (
+            assert_no_leaks(),
+            world.serve(plan, max_connections=2) as (client, server),
+        ):
+
+            async def fetch_token(attempt: Attempt) -> None:
+                if first or attempt.number == 2:
+                    async with open_stream("GET", server.url, client=client) as rx:
+                        await rx.result()
+
+            async def read() -> None:
+                async with open_stream(
+                    "GET",
+                    server.url,
+                    client=client,
+                    reconnect="resume",
+                    request_factory=fetch_token,
+                    config=config,
+                ) as rx:
+                    await rx.result()
+
+            with pytest.raises(StreamStatusError) as caught:
+                await read()
+            return caught.value
+
+    error: StreamError = world.run(main)
+    assert error.outcome.items == (0 if first else 1)
+    assert told[-1] is error
 
 
 @worlds

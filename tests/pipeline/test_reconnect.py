@@ -826,6 +826,22 @@ async def test_callbacks(autojump_clock: MockClock) -> None:
     ]
 
 
+@pytest.mark.parametrize("end", [[], [Reset()]], ids=["good", "bad"])
+@pytest.mark.parametrize("mode", ["always", "event_source"])
+async def test_feed_before_its_consumer_comes(
+    autojump_clock: MockClock, mode: Any, end: Any
+) -> None:
+    """What a subscription has brought is kept for a consumer that comes late: a feed goes on."""
+    plan = [[Event("one"), Event("two"), *end], [Event("three")], [Head(204)]]
+    async with (
+        memory_client(plan) as (client, server),
+        open_stream("GET", server.url, client=client, reconnect=mode) as rx,
+    ):
+        await trio.sleep(60)
+        items = [item async for item in rx if not isinstance(item, Restarted)]
+    assert [item.data for item in items] == ["one", "two", "three"]
+
+
 @pytest.mark.parametrize(
     "name", ["on_connect", "on_disconnect", "on_error", "on_reconnect", "on_gap"]
 )

@@ -4,10 +4,6 @@ Saving takes longer than many an item, so it has a task of its own, and the cons
 for it: while one position is being saved, others come and go, and the newest is saved next. What is
 kept is therefore never ahead of what was processed, and mostly not behind by more than one save.
 Who must know calls `save`.
-
-A position that no request can have, such as an event ID with a control character, is not kept: the
-next process would have nothing to go on from. The one before it stays, and what was behind it comes
-again.
 """
 
 from __future__ import annotations
@@ -114,10 +110,7 @@ class Keeper:
             Exception: What the store has raised.
         """
         async with self._saving:
-            position = self._position
-            newest = self._kept if position is None else position.acknowledged
-            if position is not None and newest and not position.can_be_asked_for(newest):
-                newest = self._kept
+            newest = "" if self._position is None else self._position.acknowledged
             if newest != self._kept:
                 try:
                     await self._store.save(self._key, newest)

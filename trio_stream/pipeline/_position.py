@@ -7,7 +7,6 @@ the first by *marks*: each says which position is reached when so many items wer
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, final
@@ -28,7 +27,8 @@ class Position:
 
     Attributes:
         received: The position behind the last frame.
-        acknowledged: The position behind the last item that was processed.
+        acknowledged: The position behind the last item that was processed, if it has one that can
+            be asked for.
         duplicates: How many frames came again, and were dropped.
         missing: How many never came.
     """
@@ -95,9 +95,9 @@ class Position:
         known = self.cursor is not None and position
         self._number = self.cursor.sequence(position) if self.cursor and known else None
 
-    def can_be_asked_for(self, position: str) -> bool:
-        """Whether a request could go on from there, however much later."""
-        return self.cursor is None or self.cursor.resume(position, math.inf) is not None
+    def can_be_asked_for(self, position: str, silence: float = 0.0) -> bool:
+        """Whether a request could go on from there, so many seconds later."""
+        return self.cursor is None or self.cursor.resume(position, silence) is not None
 
     def read(self, frame: Any) -> str | None:
         """The position of a frame; `None` if it has none."""
@@ -151,8 +151,12 @@ class Position:
         marks = self._marks
         news = False
         while marks and marks[0][0] <= items:
-            _, self.acknowledged = marks.popleft()
-            news = True
+            _, position = marks.popleft()
+            # Another process could not begin at one that no request can have, such as an event ID
+            # with a control character. It begins at the one before, and what is behind comes again.
+            if not position or self.can_be_asked_for(position):
+                self.acknowledged = position
+                news = True
         return news
 
     def _count(self, position: str) -> None:

@@ -444,8 +444,9 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
                 total=trio.current_time() - started,
             ),
         )
-        # The error of another stream, which was read in the body, keeps the outcome of that one.
-        if isinstance(error, StreamError) and not error.has_outcome:
+        # The error of another stream that only passes through this one keeps its outcome.
+        passes = ending is Ending.CLOSED and isinstance(error, StreamError) and error.has_outcome
+        if isinstance(error, StreamError) and not passes:
             error.outcome = self._outcome
             if self._config.on_error is not None and error is not session.told:
                 self._config.on_error(error)

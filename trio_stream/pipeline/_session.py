@@ -82,6 +82,7 @@ class Session(Generic[T]):
         "_grammar",
         "_has_stopped",
         "_is_closed",
+        "_is_feed",
         "_last_error",
         "_order",
         "_pause",
@@ -133,6 +134,7 @@ class Session(Generic[T]):
         self._start = order.start or order.spec.last_event_id
         # An event source drops nothing (WHATWG HTML 9.2.6).
         window = 0 if order.mode == "event_source" else config.dedup_window
+        self._is_feed = self.recovery.is_subscription and not grammar.is_dialect
         self.position = Position(order.cursor, window, config.on_gap)
         self._attempts = Attempts(
             order,
@@ -288,7 +290,7 @@ class Session(Generic[T]):
         """
         self._start = start or self._start
         self.position.start(self._start)
-        if self._start and not self.position.can_be_asked_for(self._start):
+        if self._start and not self.position.can_be_asked_for(self._start, math.inf):
             name = type(self.position.cursor).__name__
             raise ValueError(f"{name} cannot go on from {self._start!r:.100}")
         try:
@@ -420,6 +422,8 @@ class Session(Generic[T]):
             self.recovery.progressed(
                 advanced=not self.tracks or position != self._attempts.began_behind
             )
+        if self._is_feed and self.recovery.phase is Phase.OPEN:
+            self.recovery.delivered()  # or as good as: nobody brings it again
         if self.first_item is None:
             self.first_item = now
         self.last_item = now
