@@ -45,7 +45,7 @@ def simulate(accepts, brings, lives, error, *, seed):
             recovery.accepted(now)
         if brings:
             recovery.progressed(advanced=brings != GREETING)
-            recovery.delivered()
+            recovery.committed()
         now += lives
         verdict = recovery.judge(Facts(error=error, can_resume=brings), now)
         now += verdict.delay

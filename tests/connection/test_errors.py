@@ -16,6 +16,7 @@ import trio
 from tests.connection.asking import HELLO, ask, fail
 from tests.pipeline.tls import contexts, needs_openssl, serve_tls
 from tests.pipeline.worlds import FAMILIES, MEMORY, SOCKETS, World
+from trio_stream.config import StreamConfig
 from trio_stream.connection._errors import map_error
 from trio_stream.errors import (
     NotAStreamError,
@@ -25,7 +26,16 @@ from trio_stream.errors import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
-from trio_stream.testing import Head, Refuse, Send, Truncate, assert_no_leaks, closed_port, serve
+from trio_stream.testing import (
+    Head,
+    Refuse,
+    Send,
+    Stall,
+    Truncate,
+    assert_no_leaks,
+    closed_port,
+    serve,
+)
 
 Type = StreamErrorType
 
@@ -285,6 +295,24 @@ def test_port_that_cannot_be(world: World) -> None:
             assert not server.requests
 
     world.run(main)
+
+
+@pytest.mark.parametrize("world", SOCKETS, ids=attrgetter("name"))
+async def test_host_in_the_text(world: World) -> None:
+    """An error in front of a response names the host that gave none: behind a redirect, another."""
+    with closed_port() as url:
+        away = Head(302, headers={"location": url.replace("127.0.0.1", "localhost")}, length=0)
+        silent = [Stall()]
+        async with (
+            assert_no_leaks(),
+            serve([[away], HELLO, silent]) as server,
+            world.new_client(follow_redirects=True) as client,
+        ):
+            error = await fail(client, server.url)
+            assert str(error).startswith("no response from localhost: ")
+            assert await ask(client, server.url) == ["hello"]
+            error = await fail(client, server.url, config=StreamConfig(headers_timeout=0.05))
+            assert "no response head from 127.0.0.1 within" in str(error)
 
 
 @pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))

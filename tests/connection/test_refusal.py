@@ -123,12 +123,34 @@ def test_long_content_type(world: World) -> None:
 
 
 @in_memory
+@pytest.mark.parametrize("hooked", [False, True], ids=["plain", "hook"])
+@pytest.mark.parametrize(
+    "target", ["https://user:SECRET@h/x#access_token=SECRET", "/x;k=1?key=SECRET", "//u:SECRET@h"]
+)
+def test_secrets_of_a_redirect(world: World, target: str, hooked: bool) -> None:
+    """Of where a redirect leads, the text has neither password nor query nor fragment."""
+
+    async def main() -> None:
+        async def hook(response: Any) -> None:
+            response.raise_for_status()
+
+        away = Head(302, headers={"location": target}, length=0)
+        async with world.serve([away]) as (client, server):
+            client.event_hooks = {"response": [hook] if hooked else []}
+            error = await fail(client, f"{server.url}/a?key=SECRET")
+            assert isinstance(error, NotAStreamError)
+            assert "SECRET" not in str(error)
+
+    world.run(main)
+
+
+@in_memory
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect_that_is_not_followed(world: World, status: int) -> None:
     """A client that follows no redirects is told where to, without the query, and what to do."""
     error = failure_in(world, [[Head(status, headers={"location": "/next?key=4f9a"})], HELLO])
     assert isinstance(error, NotAStreamError)
-    assert "a redirect to '/next', and the client has no follow_redirects=True" in str(error)
+    assert "a redirect to '/next?…', and the client has no follow_redirects=True" in str(error)
 
 
 @in_memory

@@ -112,7 +112,7 @@ def test_place_without_a_phase_is_an_error() -> None:
 def test_transition_without_an_arrow_is_an_error() -> None:
     """A transition between phases that no arrow joins is named."""
     with pytest.raises(ValueError, match="no arrow for: waiting → streaming"):
-        drawing.draw(changed(Phase.WAITING, DELIVERED=Phase.STREAMING))
+        drawing.draw(changed(Phase.WAITING, COMMITTED=Phase.STREAMING))
 
 
 def test_arrow_without_a_transition_is_an_error() -> None:

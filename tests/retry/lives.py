@@ -81,7 +81,7 @@ class Life:
         if item or delivered:
             recovery.progressed(advanced=advanced)
         if delivered:
-            recovery.delivered()
+            recovery.committed()
         end = began + (lived or 0.0)
         return recovery.judge(Facts(error=error, **facts), end if now is None else now)
 

@@ -77,9 +77,9 @@ def test_repeating_and_going_on_are_kept_apart() -> None:
     assert can[Signal.RESUME] == {Phase.OPEN, Phase.STREAMING, Phase.RECONNECTING}
 
 
-def test_delivered_is_said_once() -> None:
+def test_committed_is_said_once() -> None:
     """Of all items, only the first one changes the phase."""
-    assert [phase for phase in Phase if Signal.DELIVERED in TRANSITIONS[phase]] == [Phase.OPEN]
+    assert [phase for phase in Phase if Signal.COMMITTED in TRANSITIONS[phase]] == [Phase.OPEN]
 
 
 def test_table_is_read_only() -> None:

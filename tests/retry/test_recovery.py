@@ -288,8 +288,8 @@ def test_phases_of_a_long_life() -> None:
     tell(recovery.began, 1.0)
     tell(recovery.accepted, 1.0)
     tell(recovery.progressed)
-    tell(recovery.delivered)
-    tell(recovery.delivered)
+    tell(recovery.committed)
+    tell(recovery.committed)
     recovery.ended()
     tell(recovery.ended)
 
@@ -304,7 +304,7 @@ def test_item_that_is_delivered_while_waiting_changes_nothing() -> None:
     """What was kept may be taken at any time behind a break."""
     judged = life("resume")
     judged.attempt(cut(), item=True, can_resume=True)
-    judged.recovery.delivered()
+    judged.recovery.committed()
 
     assert judged.recovery.phase is Phase.INTERRUPTED
 

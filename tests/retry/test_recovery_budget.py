@@ -72,7 +72,7 @@ def test_good_retry_is_paid_back() -> None:
     judged.recovery.progressed()
     judged.recovery.progressed()  # said for each item
     assert judged.budget.tokens(30.0) == 6  # it may still be thrown away
-    judged.recovery.delivered()
+    judged.recovery.committed()
     judged.recovery.progressed()
     assert judged.budget.tokens(30.0) == 7
 
@@ -121,7 +121,7 @@ def test_retry_of_a_stream_without_positions_is_paid_back() -> None:
     judged.recovery.began(9.0)
     judged.recovery.accepted(9.0)
     judged.recovery.progressed(advanced=False)
-    judged.recovery.delivered()
+    judged.recovery.committed()
 
     assert judged.budget.tokens(9.0) == 9
 
@@ -197,7 +197,7 @@ def test_stream_that_needs_no_retry_brings_a_fifth() -> None:
     judged.recovery.began(0.0)
     judged.recovery.accepted(0.0)
     judged.recovery.progressed()
-    judged.recovery.delivered()
+    judged.recovery.committed()
     judged.recovery.progressed()
     judged.recovery.ended()
 
@@ -213,7 +213,7 @@ def test_stream_that_needed_a_retry_brings_nothing() -> None:
     judged.recovery.began(1.0)
     judged.recovery.accepted(1.0)
     judged.recovery.progressed()
-    judged.recovery.delivered()
+    judged.recovery.committed()
 
     assert budget.tokens(1.0) == 4
 

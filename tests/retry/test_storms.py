@@ -185,7 +185,7 @@ def streams(mode: Reconnect, budget: RetryBudget, seed: int, *, open_: bool) -> 
         each.recovery.began(-HOUR)
         each.recovery.accepted(-HOUR)
         each.recovery.progressed()
-        each.recovery.delivered()
+        each.recovery.committed()
     return many
 
 

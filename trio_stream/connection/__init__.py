@@ -2,6 +2,7 @@
 
 from ._connection import Connection, connect, refuse
 from ._family import AsyncClient, own_client
+from ._refusal import place_of
 from ._request import RequestSpec
 from ._response import StreamResponse
 
@@ -12,5 +13,6 @@ __all__ = [
     "StreamResponse",
     "connect",
     "own_client",
+    "place_of",
     "refuse",
 ]

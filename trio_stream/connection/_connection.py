@@ -219,7 +219,6 @@ async def connect(
                 timeout=family.Timeout(None, pool=config.connect_timeout),
                 extensions={"trace": progress.trace},
             )
-            progress.whom = request.url.host
             body = RequestBody(request, family, spec)
             response = await _send(
                 partial(sender.send, request, stream=True, **_redirects(spec)), body, progress

@@ -71,7 +71,7 @@ def _map(error: Exception, family: ModuleType, *, streaming: bool, whom: str) ->
         case _ if _is_bad_request(error, family, streaming=streaming):
             return StreamError(f"bad request: {text}", error_type=StreamErrorType.CLIENT_ERROR)
         case family.HTTPStatusError():  # of a client that has a hook which calls raise_for_status
-            return _refused_by_hook(error, text)
+            return _refused_by_hook(error)
         case family.ProxyError() if str(error).startswith("407"):  # to CONNECT, so it is no answer
             wrong_key = StreamErrorType.AUTHENTICATION_ERROR
             text = f"no response from {whom}: {text}"
@@ -111,7 +111,7 @@ def _broken(error: Exception, text: str, *, streaming: bool, whom: str) -> Strea
     )
 
 
-def _refused_by_hook(error: Any, text: str) -> StreamError:
+def _refused_by_hook(error: Any) -> StreamError:
     response = error.response
     head = StreamResponse.of(response)
     try:
@@ -119,7 +119,7 @@ def _refused_by_hook(error: Any, text: str) -> StreamError:
     except RuntimeError:  # the hook has not read it, or not as a whole
         body = b""
     if head.status_code < 400:
-        return not_a_stream(head, text, body)
+        return not_a_stream(head, "a hook of the client has refused it", body)
     return status_error(head, body)
 
 

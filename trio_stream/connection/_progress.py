@@ -36,7 +36,7 @@ class Progress:
     Attributes:
         deadline_scope: Has the deadline of the phase that is running. Send the request in it,
         guard: and in this one inside of it.
-        whom: The host that is asked; to be set.
+        whom: The host that is asked.
     """
 
     def __init__(self, config: StreamConfig, total_deadline: float) -> None:
@@ -53,6 +53,8 @@ class Progress:
     async def trace(self, event: str, info: dict[str, Any]) -> None:
         """The ``trace`` extension of the request."""
         what, _, stage = event.partition(".")[2].rpartition(".")
+        if stage == "started":
+            self._note_host(info)
         connecting = what.startswith("connect_") or what == "start_tls"
         self.guard.shield = connecting and stage == "complete"
         if connecting and stage == "started" and self._layer == "headers":
@@ -65,6 +67,13 @@ class Progress:
         elif what == "send_request_headers" and stage == "started":
             self._is_unfinished = False
             self._begin("headers", self._config.headers_timeout)
+
+    def _note_host(self, info: dict[str, Any]) -> None:
+        # Behind a redirect it is another one. A kept connection is not made: its request tells.
+        url = getattr(info.get("request"), "url", None)
+        host = info.get("host") or getattr(url, "host", None)
+        if host:
+            self.whom = host.decode("ascii", "replace") if isinstance(host, bytes) else host
 
     async def close_unfinished(self) -> None:
         """The request was given up: close the connection that was being made, if there is one.

@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 from ..errors import NotAStreamError, StreamErrorType, StreamStatusError
 from ._response import StreamResponse
 
-__all__ = ["not_a_stream", "retry_after", "status_error"]
+__all__ = ["not_a_stream", "place_of", "retry_after", "status_error"]
 
+_USER_INFO = re.compile(r"(?<=//)[^/]*@")
 _SHOULD_RETRY = {"true": True, "false": False}
 
 # What all forms of a date have (RFC 9110, 5.6.7). The parser takes much for a date that is none,
@@ -34,7 +35,7 @@ def status_error(response: StreamResponse, body: bytes) -> StreamStatusError:
     status = response.status_code
     text = body.decode("utf-8", "replace")
     error = StreamStatusError(
-        f"status {status} from {_place(response.url)}{_excerpt(text)}",
+        f"status {status} from {place_of(response.url)}{_excerpt(text)}",
         error_type=StreamErrorType.of_status(status),
         status_code=status,
         response_body=text,
@@ -58,7 +59,7 @@ def not_a_stream(response: StreamResponse, why: str, body: bytes) -> NotAStreamE
     text = body.decode("utf-8", "replace")
     return NotAStreamError(
         f"not a stream: {_line(why, _MAX_REASON)} "
-        f"(status {response.status_code} from {_place(response.url)}){_excerpt(text)}",
+        f"(status {response.status_code} from {place_of(response.url)}){_excerpt(text)}",
         error_type=StreamErrorType.FATAL_ERROR,
         status_code=response.status_code,
         response_body=text,
@@ -68,9 +69,10 @@ def not_a_stream(response: StreamResponse, why: str, body: bytes) -> NotAStreamE
     )
 
 
-def _place(url: str) -> str:
-    """Where the answer came from, without the query: errors are logged, and it may hold a key."""
+def place_of(url: str) -> str:
+    """A URL without what may be secret (user, password, query, fragment): errors are logged."""
     place, mark, _ = url.partition("#")[0].partition("?")
+    place = _USER_INFO.sub("", place, count=1)
     return f"{place}?…" if mark else place
 
 

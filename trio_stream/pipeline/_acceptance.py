@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..connection import Connection, refuse
+from ..connection import Connection, place_of, refuse
 from ..framing import SSE, Framing, accept_header, select_framing
 from ..retry import Reconnect
 
@@ -40,7 +40,7 @@ async def framing_of(
             framing = None
     if response.status_code >= 300 or response.status_code == 204:
         why = "the status brings no body to read"
-        if target := response.headers.get("location", "").partition("?")[0]:
+        if target := place_of(response.headers.get("location", "")):
             why = f"a redirect to {target!r}, and the client has no follow_redirects=True"
         raise await refuse(connection, why, deadline=deadline)
     if framing is None:

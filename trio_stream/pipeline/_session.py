@@ -239,7 +239,7 @@ class Session(Generic[T]):
         """The consumer was given these items."""
         self._taken += len(items)
         if self.recovery.phase is Phase.OPEN and any(map(commits, items)):
-            self.recovery.delivered()
+            self.recovery.committed()
 
     def finish(self) -> None:
         """The consumer wants what is there, and no more."""
@@ -423,7 +423,7 @@ class Session(Generic[T]):
                 advanced=not self.tracks or position != self._attempts.began_behind
             )
         if self._is_feed and self.recovery.phase is Phase.OPEN:
-            self.recovery.delivered()  # or as good as: nobody brings it again
+            self.recovery.committed()  # nobody brings it again
         if self.first_item is None:
             self.first_item = now
         self.last_item = now
@@ -464,7 +464,7 @@ class Session(Generic[T]):
             unsent: list[T] = []
             if self.recovery.phase is Phase.OPEN and self.items.is_promised:
                 if any(map(commits, self.items.untaken)):  # on its way to the consumer
-                    self.recovery.delivered()
+                    self.recovery.committed()
             elif self.recovery.phase is Phase.OPEN:
                 unsent = self.items.take_back()
             self._verdict = self._judge(error)

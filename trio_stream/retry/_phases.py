@@ -12,7 +12,7 @@ or end::
        ▼       ── waited ─▶                              │
     WAITING                  CONNECTING ── accepted ──▶ OPEN
                ◀─ retry ───                  ┌─ resume ──┤
-                                             │           │ delivered
+                                             │           │ committed
                                              ▼           ▼
                ◀─ waited ──             resume,
   RECONNECTING             INTERRUPTED ◀─ restart ── STREAMING
@@ -40,8 +40,8 @@ class Signal(enum.Enum):
 
     ACCEPTED = "accepted"
     """A response was accepted as a stream."""
-    DELIVERED = "delivered"
-    """An item was delivered: from here on nothing can be taken back."""
+    COMMITTED = "committed"
+    """An item was delivered, or will be in any case: from here on nothing can be taken back."""
     RETRY = "retry"
     """An attempt failed, and is repeated as if it had never been."""
     RESUME = "resume"
@@ -62,7 +62,7 @@ TRANSITIONS: Mapping[Phase, Mapping[Signal, Phase]] = MappingProxyType(
         Phase.CONNECTING: {Signal.ACCEPTED: Phase.OPEN, Signal.RETRY: Phase.WAITING} | _STOP,
         # Resumed from here: nothing was delivered yet, but what was received is kept.
         Phase.OPEN: {
-            Signal.DELIVERED: Phase.STREAMING,
+            Signal.COMMITTED: Phase.STREAMING,
             Signal.RETRY: Phase.WAITING,
             Signal.RESUME: Phase.INTERRUPTED,
         }

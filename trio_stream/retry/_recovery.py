@@ -254,10 +254,10 @@ class Recovery:
         if self.phase is not Phase.OPEN:  # else it may have to be thrown away
             self._settle()
 
-    def delivered(self) -> None:
-        """An item was delivered."""
+    def committed(self) -> None:
+        """An item was delivered, or will be in any case."""
         if self.phase is Phase.OPEN:
-            self._signal(Signal.DELIVERED)
+            self._signal(Signal.COMMITTED)
             self._settle()
 
     def due_in(self, now: float) -> float:
@@ -294,8 +294,8 @@ class Recovery:
     def judge(self, facts: Facts, now: float) -> Verdict:
         """Judge an attempt that has ended."""
         verdict = self._judge(facts, now)
-        if verdict.action is Action.STOP and verdict.error is None:
-            self._settle()  # a good end; that a bad one is told proves nothing
+        if verdict.action is Action.STOP and (facts.error is None or facts.last):
+            self._settle()  # a good end; what a bad one leaves behind proves nothing
         self._settled = True
         self._signal(verdict.action.value)
         return verdict

@@ -67,8 +67,9 @@ class Dialer:
             RefusedByProxyError, BadResponseError: The proxy does not take part.
         """
         step = "connection.connect_tcp" if self.uds is None else "connection.connect_unix_socket"
-        await trace(f"{step}.started", {})
-        stream = await self._connect(origin if proxy is None else proxy)
+        target = origin if proxy is None else proxy
+        await trace(f"{step}.started", {"host": target.host})
+        stream = await self._connect(target)
         connection = Connection(origin, stream)
         try:
             await trace(f"{step}.complete", {"return_value": None})

@@ -173,7 +173,8 @@ class Exchange:
             Exception: Of the client's library, or what reading the body of the request has raised.
         """
         trace = request.trace
-        await trace("http11.send_request_headers.started", {})
+        host = self._connection.origin.host
+        await trace("http11.send_request_headers.started", {"host": host})
         try:
             await self._send(request)
         except self._family.WriteError as error:
