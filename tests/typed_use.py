@@ -79,6 +79,12 @@ async def feed() -> None:
         assert_type(await resumed.receive(), Tick)
 
 
+async def forwarded(**options: Any) -> None:
+    """Arguments that nobody knows make no `Restarted` of the items."""
+    async with open_stream(**options) as rx:
+        assert_type(await rx.receive(), Any)
+
+
 async def endings() -> None:
     """An error that was caught has an outcome."""
     try:

@@ -47,7 +47,7 @@ def _not_negative(instance: object, attribute: attrs.Attribute[Any], value: floa
 
 def _plain_function(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     # It would be called, and what it returns never run: a callback that is silently none.
-    called = getattr(value, "__call__", None)  # noqa: B004 (of an object: its method)
+    called = getattr(type(value), "__call__", None)  # noqa: B004 (what a call of an object runs)
     if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(called):
         raise TypeError(f"{attribute.name} must be a plain function, got the async {value!r}")
 

@@ -125,7 +125,7 @@ class Slots:
             self._list(name)
             trio.lowlevel.reschedule(task)
 
-    # What changes a queue, or the count of its host, stands between these two.
+    # What changes a queue, or the count of a host that anybody waits for, stands between these two.
 
     def _unlist(self, host: str) -> None:
         if host in self._queues and self._is_open(host):

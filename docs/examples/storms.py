@@ -44,7 +44,7 @@ def simulate(accepts, brings, lives, error, *, seed):
         if accepts:
             recovery.accepted(now)
         if brings:
-            recovery.progressed(advanced=brings != GREETING)
+            recovery.progressed(now, advanced=brings != GREETING)
             recovery.committed()
         now += lives
         verdict = recovery.judge(Facts(error=error, can_resume=brings), now)

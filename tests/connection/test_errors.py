@@ -17,7 +17,7 @@ from tests.connection.asking import HELLO, ask, fail
 from tests.pipeline.tls import contexts, needs_openssl, serve_tls
 from tests.pipeline.worlds import FAMILIES, MEMORY, SOCKETS, World
 from trio_stream.config import StreamConfig
-from trio_stream.connection._errors import map_error
+from trio_stream.connection._errors import lacked_a_slot, map_error
 from trio_stream.errors import (
     NotAStreamError,
     StreamError,
@@ -118,6 +118,7 @@ def test_every_exception_is_mapped(cls: type[Exception], streaming: bool) -> Non
     assert mapped.original_exception is mapped.__cause__ is error
     if cls.__name__ in LAYERS:
         assert isinstance(mapped, StreamTimeoutError)
+        assert lacked_a_slot(mapped) is (cls.__name__ == "PoolTimeout")
         assert mapped.layer == LAYERS[cls.__name__][streaming]
     elif cls.__name__ == "HTTPStatusError":
         assert isinstance(mapped, StreamStatusError)

@@ -170,6 +170,22 @@ async def test_own_client_does_not_read_what_comes_with_a_redirect(
             assert [request.target for request in server.requests] == ["/", "/next"]
 
 
+@pytest.mark.parametrize("library", [True, False], ids=["stock", "ours"])
+@pytest.mark.parametrize("family", [httpx, httpx2], ids=attrgetter("__name__"))
+@pytest.mark.parametrize("body", [b"", b"moved"])
+async def test_own_client_keeps_its_connection_over_a_redirect(
+    monkeypatch: pytest.MonkeyPatch, family: Any, library: bool, body: bytes
+) -> None:
+    """A usual redirect has a short body or none: what follows is asked on the same connection."""
+    monkeypatch.setattr(family_module, "_preferred", lambda: family)
+    if library:
+        monkeypatch.setattr(family_module, "_own_transport", lambda: None)
+    away = Head(302, headers={"location": "/next"}, length=len(body))
+    async with assert_no_leaks(), serve([[away, Send(body)], HELLO]) as server:
+        assert await ask(None, server.url) == ["hello"]
+        assert [request.connection for request in server.requests] == [1, 1]
+
+
 # ---- the caller's ----------------------------------------------------------------------------
 
 

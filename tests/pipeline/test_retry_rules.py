@@ -219,6 +219,21 @@ async def test_item_that_nobody_was_given(
     assert budget.tokens(trio.current_time()) <= 98
 
 
+async def test_times_of_what_is_thrown_away(autojump_clock: MockClock) -> None:
+    """The first item of the outcome is the first that counts, not one of an attempt in vain."""
+    config = StreamConfig(initial_backoff=9.0, jitter=False)
+    plan = [[Event("in vain"), Reset()], [Event("first")]]
+    async with (
+        memory_client(plan) as (client, server),
+        open_stream(
+            "GET", server.url, client=client, reconnect="before_first_item", config=config
+        ) as rx,
+    ):
+        await trio.sleep(99)
+        assert [event.data async for event in rx] == ["first"]
+    assert (rx.outcome.timings.first_item, rx.outcome.timings.last_item) == (9.0, 9.0)
+
+
 @pytest.mark.parametrize("item", [None, int])
 @pytest.mark.parametrize("mode", ["before_first_item", "resume", "always"])
 async def test_bare_beginning_of_a_message(

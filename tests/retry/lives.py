@@ -79,7 +79,7 @@ class Life:
         if lived is not None or item or delivered:
             recovery.accepted(began)
         if item or delivered:
-            recovery.progressed(advanced=advanced)
+            recovery.progressed(began, advanced=advanced)
         if delivered:
             recovery.committed()
         end = began + (lived or 0.0)

@@ -287,7 +287,7 @@ def test_phases_of_a_long_life() -> None:
     tell(judged.attempt, refused())
     tell(recovery.began, 1.0)
     tell(recovery.accepted, 1.0)
-    tell(recovery.progressed)
+    tell(recovery.progressed, 1.0)
     tell(recovery.committed)
     tell(recovery.committed)
     recovery.ended()

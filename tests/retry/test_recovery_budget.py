@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from tests.retry.lives import SUBSCRIPTIONS, busy, cut, delay, empty_budget, life, refused, silent
-from trio_stream.errors import StreamError, StreamTimeoutError
+from trio_stream.errors import StreamError
 from trio_stream.retry import Action, Reconnect, RetryBudget
 
 
@@ -69,11 +68,11 @@ def test_good_retry_is_paid_back() -> None:
 
     judged.recovery.began(30.0)
     judged.recovery.accepted(30.0)
-    judged.recovery.progressed()
-    judged.recovery.progressed()  # said for each item
+    judged.recovery.progressed(30.0)
+    judged.recovery.progressed(30.0)  # said for each item
     assert judged.budget.tokens(30.0) == 6  # it may still be thrown away
     judged.recovery.committed()
-    judged.recovery.progressed()
+    judged.recovery.progressed(30.0)
     assert judged.budget.tokens(30.0) == 7
 
 
@@ -114,13 +113,27 @@ def test_stream_that_fails_is_not_paid_back() -> None:
     assert budget.tokens(0.0) == 0
 
 
+@pytest.mark.parametrize(("late", "left"), [(0.5, 8), (1.0, 9)])
+def test_item_that_comes_late_is_no_greeting(late: float, left: float) -> None:
+    """A subscription that does not say where it is proves its worth by an item of a live feed."""
+    judged = life("always", budget=RetryBudget(9.0, 0.0))
+    judged.attempt(refused())
+    judged.recovery.began(9.0)
+    judged.recovery.accepted(9.0)
+    judged.recovery.progressed(9.0 + late, advanced=False)
+    judged.recovery.committed()
+    judged.recovery.ended()
+
+    assert judged.budget.tokens(99.0) == left
+
+
 def test_retry_of_a_stream_without_positions_is_paid_back() -> None:
     """Before its first item a stream cannot be farther than it was: any item is progress."""
     judged = life("resume", budget=RetryBudget(9.0, 0.0))
     judged.attempt(refused())
     judged.recovery.began(9.0)
     judged.recovery.accepted(9.0)
-    judged.recovery.progressed(advanced=False)
+    judged.recovery.progressed(9.0, advanced=False)
     judged.recovery.committed()
 
     assert judged.budget.tokens(9.0) == 9
@@ -154,17 +167,11 @@ def test_rotation_does_not_wait_for_others() -> None:
     assert delay(life("always", budget=budget), None, lived=30.0) == 1
 
 
-def no_slot() -> StreamError:
-    error = StreamTimeoutError("no free slot in the client's pool", layer="connect")
-    error.original_exception = httpx.PoolTimeout("full")
-    return error
-
-
 def test_full_pool_is_free() -> None:
     """A request that got no slot of its own client has asked nothing of the server."""
     judged = life(budget=RetryBudget(9.0, 0.0))
-    judged.attempt(no_slot())
-    judged.attempt(no_slot(), began=10.0)
+    judged.attempt(silent(), was_asked=False)
+    judged.attempt(silent(), was_asked=False, began=10.0)
 
     assert judged.budget.tokens(20.0) == 9
 
@@ -173,16 +180,19 @@ def test_full_pool_does_not_need_a_budget() -> None:
     """An empty bucket is no reason to give up what costs nothing; a limit of retries is one."""
     judged = life(budget=empty_budget(), max_retries=1)
 
-    assert judged.attempt(no_slot()).action is Action.RETRY
-    assert judged.attempt(no_slot(), began=10.0).why_not == "gave up after max_retries=1"
+    assert judged.attempt(silent(), was_asked=False).action is Action.RETRY
+    assert (
+        judged.attempt(silent(), was_asked=False, began=10.0).why_not
+        == "gave up after max_retries=1"
+    )
 
 
 def test_full_pool_keeps_what_was_paid() -> None:
     """A retry that was paid for and got no slot has its price for the next one."""
     judged = life(budget=RetryBudget(9.0, 0.0))
     judged.attempt(silent())
-    judged.attempt(no_slot(), began=10.0)
-    judged.attempt(no_slot(), began=20.0)
+    judged.attempt(silent(), was_asked=False, began=10.0)
+    judged.attempt(silent(), was_asked=False, began=20.0)
     assert judged.budget.tokens(30.0) == 7
 
     judged.recovery.gave_up_waiting()
@@ -196,9 +206,9 @@ def test_stream_that_needs_no_retry_brings_a_fifth() -> None:
     judged = life("always", budget=budget)
     judged.recovery.began(0.0)
     judged.recovery.accepted(0.0)
-    judged.recovery.progressed()
+    judged.recovery.progressed(0.0)
     judged.recovery.committed()
-    judged.recovery.progressed()
+    judged.recovery.progressed(0.0)
     judged.recovery.ended()
 
     assert budget.tokens(0.0) == pytest.approx(4.2)
@@ -212,7 +222,7 @@ def test_stream_that_needed_a_retry_brings_nothing() -> None:
     judged.attempt(silent())
     judged.recovery.began(1.0)
     judged.recovery.accepted(1.0)
-    judged.recovery.progressed()
+    judged.recovery.progressed(1.0)
     judged.recovery.committed()
 
     assert budget.tokens(1.0) == 4

@@ -156,7 +156,7 @@ def outage(asks: list[Life], until: float, error: StreamError, *, takes: float =
             judge(index, error, now + takes)
             return
         recovery.accepted(now)
-        recovery.progressed()
+        recovery.progressed(now)
         seen.connected += 1
         seen.last = now
 
@@ -184,7 +184,7 @@ def streams(mode: Reconnect, budget: RetryBudget, seed: int, *, open_: bool) -> 
     for each in many if open_ else ():
         each.recovery.began(-HOUR)
         each.recovery.accepted(-HOUR)
-        each.recovery.progressed()
+        each.recovery.progressed(-HOUR)
         each.recovery.committed()
     return many
 

@@ -13,7 +13,7 @@ from ..errors import StreamError, StreamErrorType, StreamTimeoutError, StreamTru
 from ._refusal import not_a_stream, status_error
 from ._response import StreamResponse
 
-__all__ = ["bare", "map_error"]
+__all__ = ["bare", "lacked_a_slot", "map_error"]
 
 # h11 has one exception for whatever a peer does wrong. That the bytes just ended is told only by
 # the text: "peer closed connection without sending complete message body (...)", or, in the middle
@@ -38,6 +38,12 @@ def map_error(
     if mapped is not None:
         mapped.original_exception = mapped.__cause__ = error
     return mapped
+
+
+def lacked_a_slot(error: StreamError | None) -> bool:
+    """Whether the client's pool was full: the server has seen nothing of the request."""
+    # Of either family, hence by its name.
+    return error is not None and type(error.original_exception).__name__ == "PoolTimeout"
 
 
 def bare(error: BaseException) -> BaseException:

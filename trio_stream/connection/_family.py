@@ -26,6 +26,7 @@ __all__ = ["AsyncClient", "family_of", "own_client"]
 AsyncClient: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
 
 _NAMES = ("httpx", "httpx2")
+_SHORT = 4  # digits of a length
 
 
 def family_of(client: AsyncClient) -> ModuleType:
@@ -63,8 +64,13 @@ def own_client() -> AsyncClient:
 
 
 async def _drop_redirect_body(family: ModuleType, response: Any) -> None:
-    """A hook: the HTTP library reads the body of a redirect before it follows, however long."""
-    if response.has_redirect_location:
+    """A hook: the HTTP library reads the body of a redirect before it follows, however long.
+
+    It may read a short one: the connection can be used again then.
+    """
+    length = response.headers.get("content-length", "")
+    is_short = length.isdecimal() and len(length) <= _SHORT
+    if response.has_redirect_location and not is_short:
         await response.stream.aclose()
         response.stream = family.ByteStream(b"")
 

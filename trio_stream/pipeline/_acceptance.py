@@ -11,6 +11,10 @@ from ..retry import Reconnect
 __all__ = ["framing_of", "says_no_more"]
 
 
+# RFC 9110, 15.4: those that lead somewhere by themselves.
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
 def says_no_more(connection: Connection, mode: Reconnect) -> bool:
     """Whether the response is a good end: "No Content", there is no more of a subscription."""
     status = connection.response.status_code
@@ -40,7 +44,8 @@ async def framing_of(
             framing = None
     if response.status_code >= 300 or response.status_code == 204:
         why = "the status brings no body to read"
-        if target := place_of(response.headers.get("location", "")):
+        target = place_of(response.headers.get("location", ""))
+        if target and response.status_code in _REDIRECTS:
             why = f"a redirect to {target!r}, and the client has no follow_redirects=True"
         raise await refuse(connection, why, deadline=deadline)
     if framing is None:

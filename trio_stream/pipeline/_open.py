@@ -69,6 +69,30 @@ class StreamOptions(Options, total=False):
     reconnect: Reconnect
 
 
+# The first overloads are for those that know nothing of `Restarted`: where a checker cannot tell
+# which one is meant, as of ``**options: Any``, pyright takes the first.
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    reconnect: _NotAlways = "never",
+    dialect: Dialect[T, R],
+    **options: Unpack[Options],
+) -> AbstractAsyncContextManager[StreamReceiver[T, R]]: ...
+
+
+@overload
+def open_stream(
+    method: str,
+    url: str,
+    *,
+    reconnect: _NotAlways = "never",
+    framing: Framing[T],
+    **options: Unpack[Options],
+) -> AbstractAsyncContextManager[StreamReceiver[T, list[T]]]: ...
+
+
 @overload
 def open_stream(
     method: str,

@@ -138,9 +138,12 @@ class Position:
                 if self._new is None:
                     self._new = deque(maxlen=self._window)
                 self._new.append(position)
-            if self._marks and self._marks[-1][0] == items:
-                self._marks.pop()
-            self._marks.append((items, position))
+            # Another process could not begin at one that no request can have, such as an event ID
+            # with a control character. It begins at the one before, and what is behind comes again.
+            if not position or self.can_be_asked_for(position):
+                if self._marks and self._marks[-1][0] == items:
+                    self._marks.pop()
+                self._marks.append((items, position))
             self._count(position)
         elif self._marks and self._marks[-1][1] == self.received:
             # One of several frames with one position: it is reached behind the last of them.
@@ -151,12 +154,8 @@ class Position:
         marks = self._marks
         news = False
         while marks and marks[0][0] <= items:
-            _, position = marks.popleft()
-            # Another process could not begin at one that no request can have, such as an event ID
-            # with a control character. It begins at the one before, and what is behind comes again.
-            if not position or self.can_be_asked_for(position):
-                self.acknowledged = position
-                news = True
+            _, self.acknowledged = marks.popleft()
+            news = True
         return news
 
     def _count(self, position: str) -> None:

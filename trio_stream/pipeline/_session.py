@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar, final
 import trio
 
 from ..config import StreamConfig
-from ..connection import AsyncClient
+from ..connection import AsyncClient, lacked_a_slot
 from ..dialects import Decoder
 from ..errors import StreamError, StreamTimeoutError
 from ..retry import Action, Facts, Phase, Recovery, Verdict
@@ -420,7 +420,7 @@ class Session(Generic[T]):
         if not self.recovery.has_progressed:
             position = self.position.received
             self.recovery.progressed(
-                advanced=not self.tracks or position != self._attempts.began_behind
+                now, advanced=not self.tracks or position != self._attempts.began_behind
             )
         if self._is_feed and self.recovery.phase is Phase.OPEN:
             self.recovery.committed()  # nobody brings it again
@@ -482,6 +482,7 @@ class Session(Generic[T]):
             # A decoder that has failed has lost the thread.
             can_resume=self._attempts.can_resume and not (self.is_dialect and self._is_spoilt),
             one_shot=self._attempts.one_shot,
+            was_asked=not lacked_a_slot(error),
             retry=self._retry,
             total_end=self._total_end,
         )
@@ -513,6 +514,8 @@ class Session(Generic[T]):
         """Keep of a connection that is over what the next one needs."""
         if verdict.action is Action.RETRY:  # it has brought nothing that counts
             self.items_received = self._taken + len(self.items.untaken)
+            if not self.items_received:
+                self.first_item = self.last_item = None
             self.position.start(self._start)
             self._decoder = self._grammar.decoder()
         elif verdict.action is Action.RESTART:

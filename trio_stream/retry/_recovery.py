@@ -110,6 +110,8 @@ class Facts:
         last: Whether the server has said that there is no more: by a terminal event, by 204.
         can_resume: Whether there is a position to go on from, and a way to say so.
         one_shot: Why the request cannot be sent again; ``""``: it can.
+        was_asked: Whether the server may have seen the request. It has not if the client's pool
+            was full.
         retry: Milliseconds, as the stream has asked for (``retry:``).
         total_end: The end of the whole stream's time.
     """
@@ -118,6 +120,7 @@ class Facts:
     last: bool = False
     can_resume: bool = False
     one_shot: str = ""
+    was_asked: bool = True
     retry: int | None = None
     total_end: float = math.inf
 
@@ -210,7 +213,8 @@ class Recovery:
         # The attempt that is running, and the tokens that it and the next one took.
         self._began = now
         self._accepted: float | None = None
-        self.has_progressed = self._has_item = self._settled = False
+        self.has_progressed = self._has_item = False
+        self._settled = False  # whether it is known what its price was for
         self._spent = 0.0
         self._pending_cost = 0.0
         self._place: float | None = None  # in the row of those who wait for tokens
@@ -240,16 +244,18 @@ class Recovery:
         self._signal(Signal.ACCEPTED)
         self._accepted = now
 
-    def progressed(self, *, advanced: bool = True) -> None:
+    def progressed(self, now: float, *, advanced: bool = True) -> None:
         """An item came: the attempt was worth its price.
 
         Args:
+            now: When.
             advanced: Whether the stream is farther than it ever was. An item of a subscription, or
                 of a stream that goes on, that does not say may be a greeting, and counts only if
-                the connection also lives for ``initial_backoff``.
+                it comes when the connection has lived for ``initial_backoff``, or that lives on.
         """
         self._has_item = True
-        may_be_greeting = self.is_subscription or self.phase is Phase.STREAMING
+        lives = now - self._began >= self._config.initial_backoff
+        may_be_greeting = not lives and (self.is_subscription or self.phase is Phase.STREAMING)
         self.has_progressed = self.has_progressed or advanced or not may_be_greeting
         if self.phase is not Phase.OPEN:  # else it may have to be thrown away
             self._settle()
@@ -296,7 +302,7 @@ class Recovery:
         verdict = self._judge(facts, now)
         if verdict.action is Action.STOP and (facts.error is None or facts.last):
             self._settle()  # a good end; what a bad one leaves behind proves nothing
-        self._settled = True
+        self._settled = True  # `ended` pays nothing back any more
         self._signal(verdict.action.value)
         return verdict
 
@@ -429,7 +435,7 @@ class Recovery:
         error = verdict.error
         if self._rotated:
             return verdict
-        if _lacked_a_slot(error):  # what this attempt has paid was for nothing: it pays the next
+        if not facts.was_asked:  # what this attempt has paid was for nothing: it pays the next
             self._pending_cost = self._spent
             return verdict
         timed_out = error is not None and error.error_type is StreamErrorType.TIMEOUT
@@ -455,9 +461,3 @@ class Recovery:
 
     def _signal(self, signal: Signal) -> None:
         self.phase = next_phase(self.phase, signal)
-
-
-def _lacked_a_slot(error: StreamError | None) -> bool:
-    """Whether the pool of the client was full: nothing was asked of the server."""
-    original = None if error is None else error.original_exception
-    return type(original).__name__ == "PoolTimeout"  # that of httpx, or of httpx2
