@@ -30,8 +30,10 @@ PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in
 # What may not be installed.
 NEEDS = {
     "other_libraries": ["msgspec", "pydantic"],
+    "own_client": ["httpx2"],
     "strict_http": ["httptools"],
-    "transport": ["httptools"],
+    "structured_output": ["jsonschema"],
+    "transport": ["httptools", "httpx2"],
     "transport_limits": ["httptools"],
     "transport_tls": ["httptools", "trustme"],
     "unix_socket": ["httptools"],
