@@ -499,6 +499,8 @@ import httpx, trio
 from trio_stream import StreamConfig, open_stream
 from trio_stream.testing import assert_no_leaks
 
+# A shell that starts something in the background may have it ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 url, delay = sys.argv[1], float(sys.argv[2])
 endings = []
 caught = None
@@ -538,11 +540,12 @@ print("interrupted")
 async def test_ctrl_c(delay: float) -> None:
     """Ctrl-C comes out bare, wherever it hits, and leaves nothing: also in a strict interpreter."""
     async with serve([each for _ in range(20) for each in (Event("x"), Wait(0.0001))]) as server:
-        answer = await trio.run_process(
-            [sys.executable, "-c", CTRL_C, server.url, str(delay)],
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-            env={**os.environ, "PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"},
-        )
+        with trio.fail_after(60):
+            answer = await trio.run_process(
+                [sys.executable, "-c", CTRL_C, server.url, str(delay)],
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                env={**os.environ, "PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"},
+            )
     assert (answer.stdout, answer.returncode) == (b"interrupted\n", 0), answer.stderr.decode()
