@@ -24,7 +24,18 @@ from trio_stream.connection._family import family_of
 from trio_stream.errors import StreamError, StreamStatusError, StreamTimeoutError
 from trio_stream.outcome import Ending
 from trio_stream.pipeline import open_stream
-from trio_stream.testing import Head, Request, Send, Stall, Truncate, assert_no_leaks, serve
+from trio_stream.testing import (
+    Head,
+    Raw,
+    Request,
+    Reset,
+    Send,
+    Stall,
+    Step,
+    Truncate,
+    assert_no_leaks,
+    serve,
+)
 
 in_memory = pytest.mark.parametrize("world", MEMORY, ids=attrgetter("name"))
 families = pytest.mark.parametrize("family", [httpx, httpx2], ids=attrgetter("__name__"))
@@ -156,18 +167,35 @@ async def test_own_client_is_closed(
 
 @pytest.mark.parametrize("library", [True, False], ids=["stock", "ours"])
 @pytest.mark.parametrize("family", [httpx, httpx2], ids=attrgetter("__name__"))
+@pytest.mark.parametrize("end", [Stall(), Reset()], ids=["stall", "reset"])
+@pytest.mark.parametrize("length", [None, 500])
 async def test_own_client_does_not_read_what_comes_with_a_redirect(
-    monkeypatch: pytest.MonkeyPatch, family: Any, library: bool
+    monkeypatch: pytest.MonkeyPatch, family: Any, library: bool, end: Step, length: int | None
 ) -> None:
     """A redirect is followed when its head has come: its body may be without an end."""
     monkeypatch.setattr(family_module, "_preferred", lambda: family)
     if library:
         monkeypatch.setattr(family_module, "_own_transport", lambda: None)
-    away = Head(302, headers={"location": "/next"})
+    away = Head(302, headers={"location": "/next"}, length=length)
+    body = Send(b"x" * (65536 if length is None else length - 1))
     with trio.fail_after(10):
-        async with assert_no_leaks(), serve([[away, Send(b"x" * 65536), Stall()], HELLO]) as server:
+        async with assert_no_leaks(), serve([[away, body, end], HELLO]) as server:
             assert await ask(None, server.url) == ["hello"]
             assert [request.target for request in server.requests] == ["/", "/next"]
+
+
+@pytest.mark.parametrize("family", [httpx, httpx2], ids=attrgetter("__name__"))
+async def test_length_of_a_redirect_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, family: Any
+) -> None:
+    """Beside a Transfer-Encoding a length says nothing: a body without an end is not read."""
+    monkeypatch.setattr(family_module, "_preferred", lambda: family)
+    monkeypatch.setattr(family_module, "_own_transport", lambda: None)  # ours refuses both
+    head = b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 5\r\n"
+    away = [Raw(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), Stall()]
+    with trio.fail_after(10):
+        async with assert_no_leaks(), serve([away, HELLO]) as server:
+            assert await ask(None, server.url) == ["hello"]
 
 
 @pytest.mark.parametrize("library", [True, False], ids=["stock", "ours"])

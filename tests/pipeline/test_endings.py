@@ -214,13 +214,13 @@ CASES = {
         "stall",
         script=lambda world: [*AB, *[Ping(), Wait(world.seconds(3))] * 99],
         got=["a", "b"],
-        config={"stall_timeout": 16, "idle_timeout": 8},
+        config={"stall_timeout": 16, "idle_timeout": 14},
     ),
     "stall with pings that are items": timed_out(
         "stall",
         script=lambda world: [*AB, *[Ping("p"), Wait(world.seconds(3))] * 99],
         got=["a", "b"],
-        config={"stall_timeout": 16, "idle_timeout": 8},
+        config={"stall_timeout": 16, "idle_timeout": 14},
         options={"framing": SSE(comments=True)},
     ),
     "total": timed_out(

@@ -11,10 +11,12 @@ import importlib
 import importlib.util
 import ssl
 import sys
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
+import trio
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,6 +29,7 @@ AsyncClient: TypeAlias = "httpx.AsyncClient | httpx2.AsyncClient"
 
 _NAMES = ("httpx", "httpx2")
 _SHORT = 4  # digits of a length
+_SHORT_TIME = 0.25  # seconds: mostly it is here with the head
 
 
 def family_of(client: AsyncClient) -> ModuleType:
@@ -66,13 +69,19 @@ def own_client() -> AsyncClient:
 async def _drop_redirect_body(family: ModuleType, response: Any) -> None:
     """A hook: the HTTP library reads the body of a redirect before it follows, however long.
 
-    It may read a short one: the connection can be used again then.
+    A short one is read here, in a short time: the connection can be used again then.
     """
-    length = response.headers.get("content-length", "")
-    is_short = length.isdecimal() and len(length) <= _SHORT
-    if response.has_redirect_location and not is_short:
-        await response.stream.aclose()
-        response.stream = family.ByteStream(b"")
+    if not response.has_redirect_location:
+        return
+    headers, stream = response.headers, response.stream
+    length = headers.get("content-length", "")
+    # Beside a Transfer-Encoding, a length says nothing (RFC 9112, 6.3).
+    if length.isdecimal() and len(length) <= _SHORT and "transfer-encoding" not in headers:
+        with trio.move_on_after(_SHORT_TIME), suppress(family.TransportError):
+            async for _ in stream:
+                pass
+    await stream.aclose()
+    response.stream = family.ByteStream(b"")
 
 
 def _own_transport() -> TrioTransport | None:
