@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import attrs
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.testing.recorded import exchanges
 from trio_stream.testing import (
@@ -22,6 +23,8 @@ from trio_stream.testing import (
 )
 
 SECRET = 'sk-proj/4f+9 0b"é'
+# In its UTF-8 are bytes that are spaces in Latin-1, at its end, too.
+ODD = "p%41ß/(à)\\n+ 'Å"
 FORM = ("content-type", "application/x-www-form-urlencoded")
 PARTS = ("Content-Type", "multipart/form-data; boundary=x")
 
@@ -197,6 +200,249 @@ def test_secret_is_found_in_other_spellings() -> None:
         assert not Scrubber().scrub(told).body.replace(b"*", b"").replace(b"=", b"").strip()
 
 
+def latin(data: bytes) -> str:
+    """The text of a header in a cassette."""
+    return data.decode("latin-1")
+
+
+def code_points(text: str) -> str:
+    """What a library writes that escapes as much as it may, in capitals."""
+    units = text.encode("utf-16-be").hex().upper()
+    return "".join("\\u" + units[at : at + 4] for at in range(0, len(units), 4))
+
+
+def spellings(secret: str, sent: bytes) -> list[bytes]:
+    """What may become of a secret on its way through clients and servers."""
+    in_json, readable = (json.dumps(secret, ensure_ascii=each)[1:-1] for each in (True, False))
+    return [
+        sent,
+        secret.encode(),
+        secret.encode("latin-1" if max(secret) < "Ā" else "utf-8"),
+        quote(sent, safe="").encode(),
+        quote(sent, safe="/:@!$&'()*+,;=").encode(),  # as an HTTP client does in a path
+        quote_plus(secret).encode(),
+        "".join(f"%{byte:02x}" for byte in sent).encode(),
+        in_json.encode(),
+        in_json.replace("/", "\\/").encode(),
+        readable.encode(),
+        code_points(secret).encode(),
+        json.dumps(in_json)[1:-1].encode(),
+        json.dumps(quote(readable))[1:-1].encode(),
+        json.dumps(latin(sent))[1:-1].encode(),  # by a server that takes headers for Latin-1
+        json.dumps(sent.decode("utf-8", "surrogateescape"))[1:-1].encode(),  # or for UTF-8
+        sent.decode("utf-8", "replace").encode(),
+        repr(sent + b"\"'")[2:-4].replace("\\'", "'").encode(),  # of a header that is not allowed
+        b64encode(sent),
+        urlsafe_b64encode(sent).rstrip(b"="),
+    ]
+
+
+PLACES: dict[str, Any] = {
+    "header": lambda sent: {"headers": [("x-api-key", latin(sent))]},
+    "bearer": lambda sent: {"headers": [("authorization", "Bearer " + latin(sent) + "\n")]},
+    "basic": lambda sent: {
+        "headers": [("authorization", "Basic " + b64encode(b"u:" + sent).decode())]
+    },
+    "cookie": lambda sent: {"headers": [("cookie", "a=b; sid=" + latin(sent))]},
+    "set-cookie": lambda sent: {"answer": [("set-cookie", f"sid={latin(sent)}; Path=/")]},
+    "url": lambda sent: {"url": "http://x/?key=" + quote(sent, safe="")},
+    "location": lambda sent: {"answer": [("location", "/?sig=" + quote(sent, safe=""))]},
+    "error": lambda sent: {"error": f"no http://x/?key={quote(sent, safe='')} here"},
+    "user": lambda sent: {"url": f"http://u:{quote(sent, safe='')}@x/"},
+    "form": lambda sent: {"headers": [FORM], "body": b"key=" + quote_plus(sent).encode()},
+    "part": lambda sent: {"headers": [PARTS], "body": parts("\0").replace(b"\0", sent)},
+    "json": lambda sent: {"body": b'{"token":"%b"}' % sent.replace(b"\\", b"\\\\")},
+    "answer": lambda sent: {"chunks": [b'{"access_token":"%b"}' % sent.replace(b"\\", b"\\\\")]},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("secret", "charset"),
+    [
+        ("geheim-ü-123456", "utf-8"), ("geheim-ü-123456", "latin-1"), (ODD, "utf-8"),
+        (ODD, "latin-1"), ("ключ-пароль", "utf-8"), ("k😀y 😀😀 é", "utf-8"),
+    ],
+)  # fmt: skip
+def test_secret_that_is_not_ascii(place: str, secret: str, charset: str) -> None:
+    """A secret in UTF-8 or Latin-1 is found wherever it stands, in either and in any escapes."""
+    sent = secret.encode(charset)
+    told = [exchange(**PLACES[place](sent))]
+    for spelled in spellings(secret, sent):
+        text = f"<{latin(spelled)}>"
+        told.append(
+            exchange(
+                url="http://x/" + text, body=text.encode("latin-1"), answer=[("x", text)],
+                chunks=[b"<" + spelled[:5], spelled[5:] + b">"], error=text,
+            )
+        )  # fmt: skip
+        text = f"☃<{spelled.decode('utf-8', 'surrogateescape')}>"  # no bytes of a header
+        told.append(exchange(url="http://x/" + text, answer=[("x", text)], error=text))
+    for done in Scrubber().scrub_all(told)[1:]:
+        assert done.head is not None
+        shown = [done.request.url[9:], *dict(done.head.headers).values(), done.end.error]
+        shown += [latin(done.request.body), latin(done.body)]
+        assert not "".join(shown).strip("<*=>☃"), shown
+
+
+@pytest.mark.parametrize(
+    ("url", "scrubbed"),
+    [
+        ("http://x/?key=geheim-ü-123456&a=ü", "http://x/?key=SCRUBBED&a=ü"),
+        ("http://u:geheim-ü-123456@x/ü", "http://SCRUBBED@x/ü"),
+        (
+            "http://x/geheim-ü-123456/☃/geheim-ü-123456",
+            "http://x/****************/☃/****************",
+        ),
+    ],
+)
+def test_urls_that_were_written_by_hand(url: str, scrubbed: str) -> None:
+    """A raw letter in a URL is taken for UTF-8 and for Latin-1, and innocent ones stay."""
+    told = exchange(
+        url=url, headers=[("x-api-key", "geheim-ü-123456")],
+        chunks=["geheim-ü-123456".encode(), "geheim-ü-123456".encode("latin-1")],
+    )  # fmt: skip
+    alone = attrs.evolve(told, request=attrs.evolve(told.request, headers=()))
+    done = Scrubber().scrub(told)
+
+    assert done.request.url == scrubbed
+    assert done.body == b"*" * 31
+    assert "SCRUBBED" not in scrubbed or Scrubber().scrub(alone).body == b"*" * 31
+
+
+@pytest.mark.parametrize("name", ["schlüssel", "SCHLÜSSEL", "schl%C3%BCssel"])
+@pytest.mark.parametrize(
+    ("told", "hidden"),
+    [
+        (exchange(url="http://x/?schlüssel=geheim12"), "SCRUBBED"),
+        (exchange(url="http://x/?a=1&schl%C3%BCssel=geheim12"), "SCRUBBED"),
+        (exchange(url="http://x/?Schl%fcssel[]=geheim12"), "SCRUBBED"),
+        (exchange(headers=[FORM], body=b"schl%C3%BCssel=geheim12"), "********"),
+        (exchange(headers=[FORM], body="schlüssel=geheim12".encode()), "********"),
+        (exchange(headers=[PARTS], body=parts("geheim12").replace(b"password", b"schl\xfcssel")),
+         "********"),
+        (exchange(body='{"schlüssel": "geheim12"}'.encode()), "********"),
+        (exchange(body=b'{"schl\\u00fcssel": "geheim12"}'), "********"),
+        (exchange(body=b'{"Schl\\u00DCssel": "geheim12"}'), "********"),
+        (exchange(answer=[(latin("x-schlüssel".encode()), "geheim12")]), "geheim12"),
+        (exchange(answer=[(latin("schlüssel".encode()), "geheim12")]), "SCRUBBED"),
+        (exchange(chunks=['{"schlüssel": "geheim12"}'.encode()]), "********"),
+    ],
+)  # fmt: skip
+def test_names_that_are_not_ascii(name: str, told: Exchange, hidden: str) -> None:
+    """A name is the same in UTF-8, in Latin-1 and escaped, in any case."""
+    done = repr(Scrubber(names=[name]).scrub(told))
+
+    assert hidden in done
+    assert ("geheim12" in done) == (hidden == "geheim12")
+
+
+def test_names_in_escapes() -> None:
+    """A name that is escaped although it need not be is the same, and so is one to keep."""
+    body = b'{"pass\\u0077ord": "geheim12", "\\u0061pi_key": "87654321"}'
+
+    assert Scrubber(keep=["api_key"]).scrub(exchange(body=body)).request.body == (
+        b'{"pass\\u0077ord": "********", "\\u0061pi_key": "87654321"}'
+    )
+
+
+def test_utf_8_is_no_space() -> None:
+    """A byte of a letter that would be a space in Latin-1 ends no value: none of it stays."""
+    secret = "à1234Å678à"
+    raw = latin(secret.encode())
+    done = Scrubber().scrub(
+        exchange(
+            url="http://u:àà@x/", headers=[FORM, ("x", f"http://{raw}@x/?key={raw}&a=à")],
+            body=f"code={secret}&a=à".encode(),
+            answer=[("authorization", f'OAuth a="à", oauth_token="{raw}"')],
+            chunks=[raw.encode()],
+        )
+    )  # fmt: skip
+
+    assert done.request.url == "http://SCRUBBED@x/"
+    assert done.request.headers[1] == ("x", "http://SCRUBBED@x/?key=SCRUBBED&a=à")
+    assert done.request.body == b"code=" + b"*" * len(raw) + "&a=à".encode()
+    assert done.body == b"*" * len(raw.encode())
+
+
+def test_only_the_secret_is_covered() -> None:
+    """Escapes before, in and behind a secret stay in their places, and so do all lengths."""
+    body = (
+        rb'{"a":"100%25 \u00fc\ud83d\ude00\"geheim\u002D\u00fc\/%31\"\n","b":"geheim",'
+        rb'"c":"%%41\q\xfc\u12"}'
+        rb'{"d":"{\"e\":\"geheim-\\u00fc\\/1\\n\"}"}'
+    )
+    done = Scrubber().scrub(exchange(headers=[("x-api-key", "geheim-ü/1")], chunks=[body]))
+
+    assert done.body == body.replace(rb"geheim\u002D\u00fc\/%31", b"*" * 23).replace(
+        rb"geheim-\\u00fc\\/1", b"*" * 18
+    )
+
+
+@pytest.mark.parametrize("spell", [str, quote, code_points, lambda text: json.dumps(text)[1:-1]])
+def test_secret_is_found_where_an_escape_is_cut_off(spell: Any) -> None:
+    """Wherever a body ends, of a secret that it begins no 8 bytes are left, escaped or not."""
+    secret = "x😀yü1234567"
+    spelled = "".join(map(spell, secret)).encode()
+    for size in range(len(spelled) + 1):
+        whole = [n for n in range(12) if len("".join(map(spell, secret[:n])).encode()) <= size][-1]
+        told = exchange(
+            headers=[("x-api-key", latin(secret.encode()))], chunks=[b"key: x" + spelled[:size]]
+        )
+        done = Scrubber().scrub(attrs.evolve(told, end=RecordedEnd(2.0, "cut")))
+        is_found = len(secret[:whole].encode()) >= 8
+
+        assert done.body == b"key: x" + (b"*" * size if is_found else spelled[:size]), size
+
+
+def test_beginning_of_a_secret_is_found_behind_another() -> None:
+    """What only looks like the cut secret, before it, does not hide it."""
+    told = exchange(headers=[("x-api-key", "ababababcdefgh")], chunks=[b"ababababababcd"])
+    cut = attrs.evolve(told, end=RecordedEnd(2.0, "reset"))
+
+    assert Scrubber().scrub(cut).body == b"abab**********"
+
+
+@pytest.mark.parametrize("text", ["geheim-\udc80-1234", "\ud83dgeheim-☃ü1234\ude00\ud83d"])
+def test_surrogates(text: str) -> None:
+    """Half a character, which a cassette may hold, is no reason to fail, and hides no secret."""
+    for told in (
+        exchange(headers=[("authorization", f"Bearer {text}"), ("x", text)]),
+        exchange(url=f"http://x/?key={text}", answer=[("x", text)], error=text),
+        exchange(url=f"http://{text}@x/{text}"),
+        exchange(error=f"no http://x/?key={text} for {text}", headers=[("x", text)]),
+        exchange(headers=[("cookie", f"sid={text}")], chunks=[json.dumps(text).encode()]),
+        exchange(body=json.dumps({"token": text}).encode(), answer=[("x", text)]),
+    ):
+        done = repr(Scrubber(names=[text]).scrub(told))
+
+        assert "geheim" not in done
+        assert "1234" not in done
+
+
+PIECES = [
+    "http://", "@", "?", "&", "=", "key", "token", ":", '"', "\\", "\\u", "\\ud83d", "%", "%C3",
+    "%fc", "ü", "à", "☃", "😀", "\ud83d", "\udcfc", "geheim-ü-1", "geheim-1234", " ", "+", "Basic ",
+    "; ", "*",
+]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+NAMES = st.sampled_from(["authorization", "cookie", "set-cookie", "content-type", "x", "ü"])
+
+
+@given(TEXTS, st.lists(st.tuples(NAMES, TEXTS), max_size=3), TEXTS, TEXTS, st.booleans())
+def test_no_text_fails(url: str, headers: Any, body: str, error: str, is_form: bool) -> None:
+    """Whatever stands in a cassette, it is scrubbed, and the pieces of bodies keep their sizes."""
+    data = body.encode("utf-8", "surrogatepass")
+    told = exchange(
+        url=url, headers=[FORM, *headers] if is_form else headers, body=data, answer=headers,
+        chunks=[each for each in (data[:7], data[7:]) if each], error=error,
+    )  # fmt: skip
+    done = Scrubber(names=[body]).scrub(attrs.evolve(told, end=RecordedEnd(9.0, "cut", error)))
+
+    assert len(done.request.body) == len(data)
+    assert [len(chunk.data) for chunk in done.chunks] == [len(chunk.data) for chunk in told.chunks]
+
+
 def test_secret_is_found_in_every_exchange() -> None:
     """What one answer has brought and the next request sends is covered in both, and later."""
     token = "4f9a0b7c8d"
@@ -298,6 +544,9 @@ def test_scrubbed_stays_scrubbed() -> None:
         '\\"',
         " ",
         "?a",
+        "%",
+        '"\\u0041',
+        "ü",
         '; name="a"\r\n',
         "4f9a0b7c",
     ],
