@@ -43,10 +43,13 @@ async def test_recording_stops_when_it_is_told(tmp_path: Path) -> None:
     """At --max-seconds the recording is complete, and says that the client has left."""
     path = tmp_path / "x.jsonl"
     async with serve([Event("one"), Stall()]) as server:
-        done = await run("record", server.url, str(path), "--max-seconds", "0.3")
+        for seconds in ("0.3", "1", "4", "15"):  # a busy machine may need them to connect
+            done = await run("record", server.url, str(path), "--max-seconds", seconds)
+            if not done.last_word.endswith(" 0 B"):
+                break
 
     assert done.code == 0
-    assert done.last_word == "trio-stream: stopped at --max-seconds 0.3 · 11 B"
+    assert done.last_word == f"trio-stream: stopped at --max-seconds {seconds} · 11 B"
     [exchange] = Cassette.load(path).exchanges
     assert (exchange.body, exchange.end.end) == (b"data: one\n\n", "left")
 

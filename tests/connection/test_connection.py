@@ -448,6 +448,6 @@ async def test_closing_over_tls(world: World) -> None:
     ):
         connection = await connection_to(client, server.url)
         assert await connection.receive_some() == b"one"
-        with trio.fail_after(1):
+        with trio.fail_after(10):
             await connection.aclose()
             await server.wait_disconnected()

@@ -316,9 +316,15 @@ async def test_own_client_is_closed() -> None:
             async with open_stream("GET", server.url) as rx:
                 for _ in range(leave_after):
                     await rx.receive()
-        with trio.move_on_after(0.05):
-            async with open_stream("GET", server.url) as rx:
+
+        async def stay() -> None:
+            async with open_stream("GET", server.url):
                 await trio.sleep_forever()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stay)
+            await server.wait_requests(3)
+            nursery.cancel_scope.cancel()
         with closed_port() as url, pytest.raises(StreamError):
             async with open_stream("GET", url):
                 pass
