@@ -13,7 +13,7 @@ from trio.lowlevel import checkpoint_if_cancelled
 
 from ..dialects import MessageAssembler, MessageItem, ToolCall
 from ..errors import LimitExceededError, StreamError
-from ..outcome import Ending, StreamOutcome, StreamState, Timings
+from ..outcome import Ending, StreamOutcome, StreamState
 from ._ending import ending_of_exit, ending_of_fault, is_forgiven
 from ._order import Restarted
 from ._stage import Interrupted
@@ -357,7 +357,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             items_received=self._session.items_received,
             items_delivered=delivered,
             items_buffered=0 if self._closed else self._session.items_received - delivered,
-            bytes_received=self._session.bytes_received,
+            bytes_received=self._session.totals.bytes_received,
         )
 
     # ---- ending --------------------------------------------------------------------------------
@@ -418,31 +418,21 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
         raise self.outcome.error or trio.EndOfChannel
 
     def _settle(self, ending: Ending, error: BaseException | None) -> None:
-        session, started = self._session, self._started
-
-        def since_start(time: float | None) -> float | None:
-            return None if time is None else time - started
-
+        session, totals = self._session, self._session.totals
         self._outcome = StreamOutcome(
             ending=ending,
             value=self._assembler.snapshot(),
             error=error,
             items=session.items_received,
-            skipped_items=session.skipped_items,
-            unknown_events=session.unknown_events,
-            duplicate_items=session.duplicates,
+            skipped_items=totals.skipped_items,
+            unknown_events=totals.unknown_events,
+            duplicate_items=totals.duplicates,
             missing_items=session.position.missing,
-            bytes_received=session.bytes_received,
+            bytes_received=totals.bytes_received,
             attempts=session.recovery.attempts,
             last_event_id=session.last_event_id,
             acknowledged_id=session.position.acknowledged if session.tracks else "",
-            timings=Timings(
-                headers=since_start(session.headers),
-                first_byte=since_start(session.first_byte),
-                first_item=since_start(session.first_item),
-                last_item=since_start(session.last_item),
-                total=trio.current_time() - started,
-            ),
+            timings=totals.timings(self._started),
         )
         # The error of another stream that only passes through this one keeps its outcome.
         passes = ending is Ending.CLOSED and isinstance(error, StreamError) and error.has_outcome

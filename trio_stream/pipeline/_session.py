@@ -38,6 +38,7 @@ from ._position import Position
 from ._reading import commits
 from ._stage import Finished, Interrupted
 from ._stages import Stages
+from ._totals import Totals
 
 __all__ = ["Session"]
 
@@ -62,12 +63,10 @@ class Session(Generic[T]):
     Attributes:
         items: The link to the consumer.
         items_received: How many items have been decoded, delivered or not.
-        first_item: When the first one was, on trio's clock.
-        last_item: When the last one was.
         position: Where the stream is.
+        totals: What else its connections have counted together, and when things happened.
         recovery: Its judgement.
         backoff: The wait that is running, in seconds; 0.0 if none is.
-        headers: When the first response was accepted, on trio's clock.
         told: The error of which ``on_error`` was told last.
         finishing: Whether the consumer wants only what is there.
     """
@@ -75,10 +74,8 @@ class Session(Generic[T]):
     __slots__ = (
         "_attempts",
         "_begun_at",
-        "_bytes_before",
         "_config",
         "_decoder",
-        "_first_byte",
         "_grammar",
         "_has_stopped",
         "_is_closed",
@@ -89,24 +86,20 @@ class Session(Generic[T]):
         "_restarting",
         "_retry",
         "_scope",
-        "_skipped_before",
         "_stages",
         "_start",
         "_stopped",
         "_taken",
         "_total_end",
-        "_unknown_before",
         "_verdict",
         "backoff",
         "finishing",
-        "first_item",
-        "headers",
         "items",
         "items_received",
-        "last_item",
         "position",
         "recovery",
         "told",
+        "totals",
     )
 
     def __init__(
@@ -136,6 +129,7 @@ class Session(Generic[T]):
         window = 0 if order.mode == "event_source" else config.dedup_window
         self._is_feed = self.recovery.is_subscription and not grammar.is_dialect
         self.position = Position(order.cursor, window, config.on_gap)
+        self.totals = Totals(self.position)
         self._attempts = Attempts(
             order,
             self.position,
@@ -155,19 +149,13 @@ class Session(Generic[T]):
         self._scope = trio.CancelScope()
         self._pause: trio.CancelScope | None = None
         self.items_received = 0
-        self.first_item: float | None = None
-        self.last_item: float | None = None
         self.backoff = 0.0
-        self.headers = started
         self.told: StreamError | None = None
         self.finishing = False
         self._has_stopped = False
         self._stopped: trio.Event | None = None
         self._taken = 0  # of the items, those that the consumer was given, in batches
         self._begun_at = 0  # the item at which the stream began, the last time that it did
-        # Of the connections before this one:
-        self._bytes_before = self._skipped_before = self._unknown_before = 0
-        self._first_byte: float | None = None
 
     # ---- looking -----------------------------------------------------------------------------
 
@@ -186,31 +174,6 @@ class Session(Generic[T]):
     def is_dialect(self) -> bool:
         """Whether there is an end that can be told from a cut."""
         return self._grammar.is_dialect
-
-    @property
-    def bytes_received(self) -> int:
-        """How many bytes of body have come."""
-        return self._bytes_before + self.stages.connection.bytes_received
-
-    @property
-    def skipped_items(self) -> int:
-        """How many payloads did not fit and were skipped."""
-        return self._skipped_before + self._decoder.skipped_items
-
-    @property
-    def unknown_events(self) -> int:
-        """How many events were of a kind that nobody knew."""
-        return self._unknown_before + self._decoder.unknown_events
-
-    @property
-    def duplicates(self) -> int:
-        """How many items came again and were dropped."""
-        return self.position.duplicates + self.stages.parser.skipped
-
-    @property
-    def first_byte(self) -> float | None:
-        """When the first byte of a body came, on trio's clock."""
-        return self.stages.first_byte if self._first_byte is None else self._first_byte
 
     @property
     def last_event_id(self) -> str:
@@ -298,7 +261,6 @@ class Session(Generic[T]):
         except BaseException:
             self.close(Interrupted())
             raise
-        self.headers = trio.current_time()
 
     async def _connect(self) -> Stages[T]:
         """Connect, and if need be connect again."""
@@ -338,6 +300,7 @@ class Session(Generic[T]):
             spec = await attempts.request(changes or {}, self._last_error)
         stages = await attempts.make(spec, self._grammar, self._decoder, self)
         self._verdict = None
+        self.totals.connected(stages)
         return stages
 
     @contextmanager
@@ -386,10 +349,6 @@ class Session(Generic[T]):
         if self._stages is before:
             self.close(None)
             return False
-        self._bytes_before += before.connection.bytes_received
-        self.position.duplicates += before.parser.skipped
-        if self._first_byte is None:
-            self._first_byte = before.first_byte
         if self._restarting and not self._attempts.is_last and self._order.mode != "event_source":
             await self._announce_restart()
         return True
@@ -424,9 +383,10 @@ class Session(Generic[T]):
             )
         if self._is_feed and self.recovery.phase is Phase.OPEN:
             self.recovery.committed()  # nobody brings it again
-        if self.first_item is None:
-            self.first_item = now
-        self.last_item = now
+        totals = self.totals
+        if totals.first_item is None:
+            totals.first_item = now
+        totals.last_item = now
 
     def drops(self, fault: Exception) -> bool:
         """Whether the attempt is repeated because of ``fault``, as if it had never been."""
@@ -514,8 +474,7 @@ class Session(Generic[T]):
         """Keep of a connection that is over what the next one needs."""
         if verdict.action is Action.RETRY:  # it has brought nothing that counts
             self.items_received = self._taken + len(self.items.untaken)
-            if not self.items_received:
-                self.first_item = self.last_item = None
+            self.totals.take_back(self.items_received)
             self.position.start(self._start)
             self._decoder = self._grammar.decoder()
         elif verdict.action is Action.RESTART:
@@ -525,8 +484,7 @@ class Session(Generic[T]):
     def _begin_anew(self) -> None:
         """What follows is not the rest of what was."""
         self._restarting = True
-        self._skipped_before = self.skipped_items
-        self._unknown_before = self.unknown_events
+        self.totals.begin_anew()
         self.position.start("")
         self._decoder = self._grammar.decoder()
 
