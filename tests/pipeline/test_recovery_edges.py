@@ -359,6 +359,43 @@ async def test_error_is_told_once(autojump_clock: MockClock) -> None:
     assert len(told) == 1
 
 
+async def test_nothing_is_left_of_an_attempt_in_vain(autojump_clock: MockClock) -> None:
+    """Gaps and positions of an attempt that is thrown away are not those of the stream."""
+    plan = [[Event("a", id="1"), Event("b", id="5"), Reset()], [Event("c", id="1")]]
+    store = MemoryCheckpoints()
+    async with (
+        memory_client(plan) as (client, server),
+        open_stream(
+            "GET",
+            server.url,
+            client=client,
+            reconnect="before_first_item",
+            cursor=LastEventID(consecutive=True),
+            checkpoints=store,
+            checkpoint_key="k",
+        ) as rx,
+    ):
+        await trio.sleep(50)
+        assert [event.data for event in await rx.result()] == ["c"]
+    assert rx.outcome.missing_items == 0
+    assert await store.load("k") == "1"
+
+
+async def test_newest_error_while_connecting_fails(autojump_clock: MockClock) -> None:
+    """What the next attempt has met is the news; what it was to mend is not told again."""
+    told: list[StreamError] = []
+    config = StreamConfig(on_error=told.append, initial_backoff=60, jitter=False)
+    async with (
+        memory_client([[*OLD, Reset()], [Head(503)]]) as (client, server),
+        open_stream("GET", server.url, client=client, reconnect="resume", config=config) as rx,
+    ):
+        await rx.receive()
+        await trio.sleep(100)
+        assert rx.state.last_error is told[-1]
+    assert [error.status_code for error in told] == [None, 503]
+    assert rx.outcome.error is told[-1]
+
+
 async def test_wrong_key_is_never_retried(autojump_clock: MockClock) -> None:
     """Whatever the server hopes."""
     for status in (401, 403, 407):

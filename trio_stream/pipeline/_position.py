@@ -95,6 +95,12 @@ class Position:
         known = self.cursor is not None and position
         self._number = self.cursor.sequence(position) if self.cursor and known else None
 
+    def take_back(self, position: str) -> None:
+        """The stream begins there again, and nothing that it has brought counts."""
+        self.start(position)
+        self.acknowledged = position
+        self.missing = 0
+
     def can_be_asked_for(self, position: str, silence: float = 0.0) -> bool:
         """Whether a request could go on from there, so many seconds later."""
         return self.cursor is None or self.cursor.resume(position, silence) is not None

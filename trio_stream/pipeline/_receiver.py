@@ -381,7 +381,7 @@ class StreamReceiver(trio.abc.ReceiveChannel[T], Generic[T, R]):
             cancelled=cancelled,
         )
         if ending is Ending.CLOSED and kept is None:
-            kept = self._session.stages.fault  # nobody received it, but it happened
+            kept = self._session.unmended  # nobody received it, but it happened
         if rest:
             self._delivered = (self._assembler.snapshot(),)
             for item in rest:

@@ -189,7 +189,16 @@ class Session(Generic[T]):
     @property
     def fault(self) -> Exception | None:
         """What has gone wrong last, as far as it is known yet."""
-        return self.stages.fault or self._last_error
+        return self.unmended or self._last_error
+
+    @property
+    def unmended(self) -> Exception | None:
+        """What has gone wrong and was not mended, as far as it is known yet."""
+        reason = self.items.fault
+        if reason is not None and not isinstance(reason, Interrupted):
+            return reason
+        # What a connection came to that was judged is older than what the next attempt has met.
+        return self.stages.fault if self._verdict is None else self._last_error
 
     @property
     def disconnect_error(self) -> Exception | None:
@@ -475,7 +484,7 @@ class Session(Generic[T]):
         if verdict.action is Action.RETRY:  # it has brought nothing that counts
             self.items_received = self._taken + len(self.items.untaken)
             self.totals.take_back(self.items_received)
-            self.position.start(self._start)
+            self.position.take_back(self._start)
             self._decoder = self._grammar.decoder()
         elif verdict.action is Action.RESTART:
             self._begin_anew()
