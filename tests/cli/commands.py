@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import attrs
 import trio
 
 ROOT = Path(__file__).parents[2]
-SOON = 20  # seconds; nothing here takes long, but machines may be busy
+SOON = 60  # seconds; nothing here takes long, but machines may be busy
 
 
 @attrs.frozen
@@ -65,6 +67,20 @@ async def run(*arguments: str, stdin: bytes = b"", to: int | None = None) -> Don
     return Done(done.returncode, done.stdout or b"", done.stderr.decode())
 
 
+@contextmanager
+def nothing_ignored() -> Generator[None]:
+    """What is ignored here, under `nohup` or in the background, is not in a new process."""
+    known = [each for each in signal.Signals if each.name in {"SIGHUP", "SIGINT"}]
+    ignored = [each for each in known if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for each in ignored:
+            signal.signal(each, signal.SIG_IGN)
+
+
 class Running:
     """A command that runs, with its output in pipes; stop it by its `process`."""
 
@@ -74,15 +90,15 @@ class Running:
 
     @classmethod
     async def start(cls, *arguments: str) -> Running:
-        return cls(
-            await trio.lowlevel.open_process(
+        with nothing_ignored():
+            process = await trio.lowlevel.open_process(
                 command(*arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment(),
             )
-        )
+        return cls(process)
 
     async def read_until(self, text: bytes) -> None:
         """Read what it writes until it has written ``text``."""
@@ -99,11 +115,15 @@ class Running:
     async def end(self) -> Done:
         """Wait for its end. What it wrote on stdout is not read any more."""
         assert self.process.stderr is not None
-        with trio.fail_after(SOON):
-            err = b""
-            while more := await self.process.stderr.receive_some():
-                err += more
-            code = await self.process.wait()
+        try:
+            with trio.fail_after(SOON):
+                err = b""
+                while more := await self.process.stderr.receive_some():
+                    err += more
+                code = await self.process.wait()
+        except trio.TooSlowError:
+            self.process.kill()
+            raise
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             await stream.aclose()

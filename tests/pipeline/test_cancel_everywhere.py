@@ -252,4 +252,4 @@ def test_cancelled_at_random_times(world: World) -> None:
                     await check_usable(client, server.url)
         assert len(endings) == 1000
 
-    world.run(main, limit=60)
+    world.run(main)

@@ -54,7 +54,7 @@ class World:
         """Wait until nothing moves any more, but for the clock."""
         await wait_all_tasks_blocked(0.0 if self.in_memory else 0.02)
 
-    def run(self, main: Callable[[], Awaitable[Any]], *, limit: float = 20) -> Any:
+    def run(self, main: Callable[[], Awaitable[Any]], *, limit: float = 120) -> Any:
         """Run a test that has a time limit, so that a hang is a failure."""
 
         async def limited() -> Any:
