@@ -3,6 +3,9 @@
 For one event of each path: the functions called, of Python and of C (`sys.setprofile`); the blocks
 of memory that are left (`sys.getallocatedblocks`); and, where there is valgrind, the instructions.
 Each is the difference of two runs, one with twice the events, so that the start does not count.
+
+For one delta of a short answer, and of a long one: the bytecodes that Python runs, which show what
+goes through all that came before; and the instructions, which also show what copies it.
 """
 
 from __future__ import annotations
@@ -18,16 +21,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeAlias
 
-from .guarded import PATHS, Work
+from .guarded import PATHS, Work, runs, sizes
 from .lab import ROOT, Lab, Scale
+from .lengths import LENGTHS, LONG, SHORT, Run
 from .report import Report, Table, digits
 
 __all__ = [
+    "LINEAR",
     "STORED",
     "Counts",
+    "at_two_lengths",
+    "bytecodes",
     "cheap_counts",
     "check",
     "guard",
@@ -45,6 +54,17 @@ GROWTH = 1.05
 SLACK = 0.5
 """And so much more, of a count: a path with 3 calls has not become slow with 3.2."""
 
+LINEAR = 1.15
+"""A delta of a long answer may take so many times what one of a short answer takes.
+
+If the work is linear, the bytecodes are the same and the instructions within some hundredths: where
+memory lies makes a difference. A search of all calls at each delta is at 1.4 in bytecodes, a copy
+of the list of all deltas at 1.7 in instructions.
+"""
+
+TIMES = ", times"
+"""Ends the name of a quantity that is a ratio: of a long answer to a short one."""
+
 Counts: TypeAlias = dict[str, dict[str, float]]
 """Of each path, each quantity per event."""
 
@@ -53,25 +73,43 @@ LIBRARIES = ("attrs", "cattrs", "httpx", "msgspec", "trio")
 
 def guard(lab: Lab) -> Report:
     """Count."""
-    names = list(PATHS)[:1] if lab.scale is Scale.SMOKE else list(PATHS)
-    counts = cheap_counts(names)
+    is_smoke = lab.scale is Scale.SMOKE
+    paths, cases = (list(each)[: 1 if is_smoke else None] for each in (PATHS, LENGTHS))
+    counts = cheap_counts(paths)
+    grown = {name: at_two_lengths("bytecodes", bytecodes(name)) for name in cases}
     notes = "There is no valgrind here, and so no instructions."
-    if lab.scale is not Scale.SMOKE and shutil.which("valgrind"):
+    if not is_smoke and shutil.which("valgrind"):
         notes = "Instructions by `valgrind --tool=callgrind`."
-        for name, count in instructions(names).items():
-            counts[name]["instructions"] = count
-    quantities = ["calls", "blocks", "instructions"]
-    rows = [
-        [name, *(digits(own[each]) if each in own else "-" for each in quantities)]
-        for name, own in counts.items()
-    ]
+        found = instructions([*paths, *cases])
+        for name in paths:
+            (counts[name]["instructions"],) = found[name]
+        for name in cases:
+            grown[name] |= at_two_lengths("instructions", found[name])
     note = (
         "For one event: functions called, blocks of memory that are left, instructions. These do"
         f" not depend on what else the machine does. {notes} `python -m benchmarks guard --check`"
         " fails when one of them has grown by more than 5 %."
     )
-    head = ["", *quantities]
-    return Report([Table("Counts", note, head, rows)], (), {environment(): counts})
+    lengths_note = (
+        f"For one delta, from the {LONG}th to the {2 * LONG}th: bytecodes of Python and"
+        f" instructions, and how many times those from the {SHORT}th to the {2 * SHORT}th they"
+        " are; 1.00 is linear work. Bytecodes show what goes through all that came before,"
+        f" instructions also what copies it. `--check` fails above {LINEAR}, too."
+    )
+    quantities = [each + end for each in ("bytecodes", "instructions") for end in ("", TIMES)]
+    tables = [
+        _table("Counts", note, counts, ["calls", "blocks", "instructions"]),
+        _table("Counts at two lengths", lengths_note, grown, quantities),
+    ]
+    return Report(tables, (), {environment(): counts | grown})
+
+
+def _table(title: str, note: str, counts: Counts, quantities: list[str]) -> Table:
+    rows = [
+        [name, *(digits(own[each]) if each in own else "-" for each in quantities)]
+        for name, own in counts.items()
+    ]
+    return Table(title, note, ["", *(each.split(", ")[-1] for each in quantities)], rows)
 
 
 def environment() -> str:
@@ -144,8 +182,39 @@ def _blocks(work: Work, count: int) -> int:
     return after - before
 
 
-def instructions(names: list[str]) -> dict[str, float]:
-    """Instructions per event, by valgrind.
+def bytecodes(name: str) -> list[float]:
+    """Bytecodes for a delta of a short answer, and of a long one."""
+    prepared = list(runs(name))
+    _bytecodes(prepared[0])  # since 3.12, what runs traced for the first time is not counted whole
+    return _per_event(name, [_bytecodes(run) for run in prepared])
+
+
+def _bytecodes(run: Run) -> int:
+    seen = 0
+
+    def enter(frame: FrameType, event: str, argument: Any) -> Any:
+        frame.f_trace_lines = False
+        frame.f_trace_opcodes = True
+        return step
+
+    def step(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal seen
+        seen += event == "opcode"
+        return step
+
+    before = sys.gettrace()
+    gc.disable()  # finalizers of others are not ours
+    sys.settrace(enter)
+    try:
+        run()
+    finally:
+        sys.settrace(before)
+        gc.enable()
+    return seen
+
+
+def instructions(names: list[str]) -> dict[str, list[float]]:
+    """Instructions per event, by valgrind: of a path, and at both lengths of a case of `lengths`.
 
     Raises:
         subprocess.CalledProcessError: Valgrind or the program failed.
@@ -171,13 +240,26 @@ def instructions(names: list[str]) -> dict[str, float]:
     return instructions_in(totals, names)
 
 
-def instructions_in(totals: Sequence[int], names: Sequence[str]) -> dict[str, float]:
+def instructions_in(totals: Sequence[int], names: Sequence[str]) -> dict[str, list[float]]:
     """Instructions per event, from what was counted up to each mark.
 
-    Of each path there are three: what was before, the run, and the run with twice the events.
+    Of each run there are two: what was before, and the run.
     """
-    parts = zip(names, totals[1::3], totals[2::3], strict=True)
-    return {name: (twice - once) / PATHS[name][1] for name, once, twice in parts}
+    assert len(totals) == 2 * sum(len(sizes(name)) for name in names), len(totals)
+    counted = iter(totals[1::2])
+    return {name: _per_event(name, list(islice(counted, len(sizes(name))))) for name in names}
+
+
+def _per_event(name: str, totals: Sequence[int]) -> list[float]:
+    """What one event takes, from a count for each of the `sizes`."""
+    parts = zip(sizes(name)[::2], totals[::2], totals[1::2], strict=True)
+    return [(twice - once) / count for count, once, twice in parts]
+
+
+def at_two_lengths(quantity: str, values: Sequence[float]) -> dict[str, float]:
+    """A quantity for a delta of a long answer, and how many times that of a short one it is."""
+    short, long = values
+    return {quantity: long, quantity + TIMES: long / short}
 
 
 # --- what is stored -----------------------------------------------------------------------------
@@ -205,10 +287,18 @@ def check(counts: Counts, base: Mapping[str, Mapping[str, float]]) -> list[str]:
         counts: As they are.
         base: As they are stored, of the same environment.
     """
-    return [
+    since = [
         f"{name}: {quantity} per event were {digits(before)} and are {digits(own[quantity])}"
         for name, own in counts.items()
         for quantity, before in base.get(name, {}).items()
-        if quantity in own
+        if quantity in own and not quantity.endswith(TIMES)
         if own[quantity] > max(before * GROWTH, before + SLACK)
     ]
+    with_length = [
+        f"{name}: {quantity.removesuffix(TIMES)} per delta of a long answer are {digits(value)}"
+        f" times those of a short one, which is more than {LINEAR}"
+        for name, own in counts.items()
+        for quantity, value in own.items()
+        if quantity.endswith(TIMES) and value > LINEAR
+    ]
+    return since + with_length

@@ -1,7 +1,7 @@
 """What the guard counts: the hot paths, each without I/O, run for a number of events.
 
-As a program it runs each for valgrind. ``getppid`` marks where a part begins: valgrind is told to
-write its counts, and to begin at 0, when that is called.
+As a program it runs each, and each case of `lengths`, for valgrind. ``getppid`` marks where a run
+begins and ends: valgrind is told to write its counts, and to begin at 0, when that is called.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import httpx
@@ -26,10 +27,11 @@ from trio_stream.partial_json import PartialJSON
 from .answers import anthropic_answer, openai_chat_answer
 from .candidates import BlockDelta
 from .documents import SHAPES, fragments_of
+from .lengths import LENGTHS, LONG, SHORT, Run
 from .server import EVENT
 from .workloads import anthropic_text
 
-__all__ = ["PATHS", "Work", "main"]
+__all__ = ["PATHS", "Work", "main", "runs", "sizes"]
 
 Work: TypeAlias = Callable[[int], object]
 """Does the work for so many events, and returns what is left of it."""
@@ -196,18 +198,36 @@ PATHS: Mapping[str, tuple[Callable[[], Work], int]] = {
 """What makes the work of each path, and a number of events that it can do at a time."""
 
 
+def sizes(name: str) -> list[int]:
+    """For how many events a path, or a case of `lengths`, is run: pairs of a number and its double.
+
+    The difference of the two is what as many events cost without the start.
+    """
+    counts = [SHORT, LONG] if name in LENGTHS else [PATHS[name][1]]
+    return [times * count for count in counts for times in (1, 2)]
+
+
+def runs(name: str) -> Iterator[Run]:
+    """What is to be counted: a run of each size. What it needs is made when it is asked for."""
+    if name in LENGTHS:
+        make = LENGTHS[name]
+        make(SHORT)()  # caches are filled by then
+        yield from map(make, sizes(name))
+        return
+    work = PATHS[name][0]()
+    work(sizes(name)[0])
+    for size in sizes(name):
+        yield partial(work, size)
+
+
 def main(names: Sequence[str]) -> None:
-    """Run each path three times: to warm up, and for the number of events and for twice that."""
+    """Run each, with a mark before and after."""
     gc.disable()
     for name in names:
-        make, count = PATHS[name]
-        work = make()
-        work(count)
-        os.getppid()
-        work(count)
-        os.getppid()
-        work(2 * count)
-        os.getppid()
+        for run in runs(name):
+            os.getppid()
+            run()
+            os.getppid()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -1125,26 +1124,6 @@ def test_arguments_are_the_same_however_they_were_cut(text: str, cuts: list[int]
     assert result.message.tool_calls == (
         ToolCall("toolu_0", "add", {"text": text, "n": [1, {"deep": None}]}, arguments),
     )
-
-
-def test_work_is_linear_in_the_size_of_a_call() -> None:
-    """Sixteen times the deltas of one call cost about sixteen times as much, not 256 times."""
-
-    def cost(count: int) -> float:
-        pieces = ['{"x": "', *["abcd"] * count, '"}']
-        stream = frames(message_start(), *tool_block(0, *pieces), message_delta("tool_use"), STOP)
-        dialect, items = AnthropicMessages(), list[MessageItem]()
-        decoder, assembler = dialect.decoder(), dialect.assembler()
-        start = time.perf_counter()
-        decoder.decode(stream, items)
-        for item in items:
-            assembler.fold(item)
-        assembler.snapshot()
-        return time.perf_counter() - start
-
-    small = min(cost(2_000) for _ in range(5))
-    large = min(cost(32_000) for _ in range(3))
-    assert large < 16 * small * 4
 
 
 def test_citation_delta_is_an_item() -> None:

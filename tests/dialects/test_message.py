@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 
 import attrs
@@ -303,23 +302,6 @@ def test_text_is_the_same_however_it_was_cut(pieces: list[str]) -> None:
         assembler.fold(TextDelta(0, piece))
 
         assert assembler.snapshot().text == "".join(pieces[:count])
-
-
-def test_growing_is_linear() -> None:
-    """Sixteen times the deltas cost about sixteen times as much, not 256 times."""
-
-    def cost(count: int) -> float:
-        assembler = folded([MessageStarted(), BlockStarted(0, TextPart(finished=False))])
-        deltas = [TextDelta(0, "word ") for _ in range(count)]
-        start = time.perf_counter()
-        for delta in deltas:
-            assembler.fold(delta)
-        assembler.snapshot()
-        return time.perf_counter() - start
-
-    small = min(cost(4_000) for _ in range(5))
-    large = min(cost(64_000) for _ in range(3))
-    assert large < 16 * small * 4
 
 
 # --- open parts ---------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -35,7 +34,6 @@ from trio_stream.dialects import (
     Message,
     MessageDelta,
     MessageFinished,
-    MessageItem,
     MessageStarted,
     Ping,
     RefusalDelta,
@@ -963,22 +961,3 @@ def test_lost_chunks_never_lie(lost: list[int]) -> None:
         assert result.assembler.complete
     elif isinstance(result.error, StreamTruncatedError):
         assert not result.assembler.complete
-
-
-def test_work_is_linear_in_the_length() -> None:
-    """Sixteen times the chunks cost about sixteen times as much, not 256 times."""
-
-    def cost(count: int) -> float:
-        stream = [frame(says(content="abcd"))] * count + [frame(stops()), DONE]
-        dialect, items = OpenAIChat(), list[MessageItem]()
-        decoder, assembler = dialect.decoder(), dialect.assembler()
-        start = time.perf_counter()
-        decoder.decode(stream, items)
-        for item in items:
-            assembler.fold(item)
-        assembler.snapshot()
-        return time.perf_counter() - start
-
-    small = min(cost(1_000) for _ in range(5))
-    large = min(cost(16_000) for _ in range(3))
-    assert large < 16 * small * 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -11,17 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.dialects.chat_stream import DONE, Chunk, call, calls, frame, run, says, stops, whole
+from tests.dialects.chat_stream import DONE, Chunk, call, calls, run, says, stops, whole
 from trio_stream.dialects import (
     BlockFinished,
     BlockStarted,
     IncompleteToolCall,
-    MessageItem,
     TextPart,
     ToolCall,
     ToolInputDelta,
 )
-from trio_stream.dialects.openai_chat import OpenAIChat
 from trio_stream.errors import BadItemError, StreamTruncatedError
 
 ADD = {"x": 1}
@@ -541,53 +538,6 @@ def test_any_deltas_end_well(deltas: list[Chunk], reason: str | None) -> None:
         if isinstance(item.part, ToolCall):
             assert item.part.name
             assert result.message.parts[item.index] == item.part
-
-
-COSTLY: dict[str, Any] = {
-    "one call": lambda n: [call(0, "", "a", "f"), *[call(0, "abcd")] * n],
-    "name repeated": lambda n: [call(0, '{"x": "', None, "f"), *[call(0, "{}", None, "f")] * n],
-    "new IDs": lambda n: [call(0, '{"x": "', "a", "f"), *[call(0, "{}", f"{i}") for i in range(n)]],
-    "broken": lambda n: [call(0, "}{", "a", "f"), *[call(0, "{}", f"{i}") for i in range(n)]],
-    "calls that stay open": lambda n: [call(i, "{", f"{i}", "f") for i in range(n)],
-    "calls that end": lambda n: [
-        call(i // 2, "{" if i % 2 else "{}", f"{i}", "f") for i in range(n)
-    ],
-    "no index": lambda n: [call(None, "{}", f"{i}", "f") for i in range(n)],
-}
-
-
-@pytest.mark.parametrize("name", COSTLY)
-def test_work_is_linear(name: str) -> None:
-    """Sixteen times the deltas cost about sixteen times as much, whatever they are."""
-
-    def cost(count: int) -> float:
-        stream = [frame(calls(each)) for each in COSTLY[name](count)]
-        decoder, items = OpenAIChat().decoder(), list[MessageItem]()
-        start = time.perf_counter()
-        decoder.decode([*stream, frame(stops("tool_calls"))], items)
-        return time.perf_counter() - start
-
-    small = min(cost(125) for _ in range(5))
-    large = min(cost(2_000) for _ in range(2))
-    assert large < 16 * small * 5
-
-
-def test_open_call_is_looked_at_once() -> None:
-    """A call that stays open does not cost its size again with every block beside it."""
-
-    def cost(count: int) -> float:
-        turns = [says(content="a"), says(reasoning="b")] * count
-        stream = [
-            frame(each) for each in (calls(call(0, '{"x": "' + "a" * 40 * count, "a", "f")), *turns)
-        ]
-        decoder, items = OpenAIChat().decoder(), list[MessageItem]()
-        start = time.perf_counter()
-        decoder.decode(stream, items)
-        return time.perf_counter() - start
-
-    small = min(cost(250) for _ in range(5))
-    large = min(cost(4_000) for _ in range(2))
-    assert large < 16 * small * 4
 
 
 def test_text_beside_calls_stays_in_order() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -1566,39 +1564,3 @@ def test_any_order_of_events(events: list[Event], output: list[Item], whole: boo
         )
     else:
         assert isinstance(result.error, BadItemError)
-
-
-def cpu_per_event(stream: Sequence[ServerSentEvent]) -> float:
-    best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        OpenAIResponses().decoder().decode(stream, [])
-        best = min(best, time.process_time() - start)
-    return best / len(stream)
-
-
-def many_deltas(count: int) -> list[Event]:
-    return [added(message()), *[text_delta("a")] * count, done(message(output_text("a" * count)))]
-
-
-def many_calls(count: int) -> list[Event]:
-    calls = [call("{}", f"call_{n}", id=f"fc_{n}") for n in range(count)]
-    return [*(added(each, n) for n, each in enumerate(calls)), completed(*calls)]
-
-
-def many_sections(count: int) -> list[Event]:
-    deltas = [summary_delta("a", n) for n in range(count)]
-    return [added(reasoning()), *deltas, done(reasoning(*["a"] * count))]
-
-
-def many_contents(count: int) -> list[Event]:
-    deltas = [text_delta("a", content_index=n) for n in range(count)]
-    return [added(message()), *deltas, done(message(*[output_text("a")] * count))]
-
-
-@pytest.mark.parametrize("make", [many_deltas, many_calls, many_sections, many_contents])
-def test_work_is_linear(make: Callable[[int], list[Event]]) -> None:
-    """Eight times as many of anything cost about eight times as much, and not sixty-four times."""
-    few, many = (cpu_per_event(frames(CREATED, *make(count))) for count in (500, 4000))
-
-    assert many < few * 4
