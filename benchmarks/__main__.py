@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", type=Path, metavar="DIR", help=text)
     text = "only tell what has changed between two files, such as results.json of two runs"
     add("--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help=text)
-    text = f"of guard: fail if a count is more than 5 %% above the one in {STORED.name}"
+    text = f"of guard: fail if work is not linear, or a count 5 %% above that in {STORED.name}"
     add("--check", action="store_true", help=text)
     return found
 

@@ -175,3 +175,14 @@ def test_tests_state_their_claims(path: Path) -> None:
     ]
 
     assert [test.name for test in tests if not ast.get_docstring(test)] == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name_of)
+def test_tests_measure_no_time(path: Path) -> None:
+    """No test has a clock of its own: what takes how long depends on the machine."""
+    clocks = {"monotonic", "perf_counter", "process_time", "thread_time"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+    assert names & clocks == set()
