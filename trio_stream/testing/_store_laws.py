@@ -33,6 +33,12 @@ _COMPANIES: Final[tuple[_Company, ...]] = ("alone", "before others", "after othe
 _SURROGATES: Final = ("\ud800", "a\udc80", "\ude00\ud83d")
 
 
+@asynccontextmanager
+async def _opened(open_store: OpenStore, limit: float) -> AsyncGenerator[_Store]:
+    async with open_store() as store:
+        yield _Store(store, limit)
+
+
 async def check_store(
     open_store: OpenStore, *, durable: bool = True, limit: float = 30.0, max_steps: int = 1000
 ) -> None:
@@ -65,12 +71,7 @@ async def check_store(
     Raises:
         AssertionError: A law is broken. Says which.
     """
-
-    @asynccontextmanager
-    async def opened() -> AsyncGenerator[_Store]:
-        async with open_store() as store:
-            yield _Store(store, limit)
-
+    opened = partial(_opened, open_store, limit)
     async with opened() as store:
         await _check_unknown(store)
         await _check_last_wins(store)
