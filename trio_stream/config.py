@@ -93,7 +93,8 @@ class StreamConfig:
             is closed; may be async. It runs even if the stream was cancelled, and then has
             two seconds.
         max_retries: How many attempts in a row may be repeated; 0: none, -1: no limit. The
-            count begins anew when an attempt has brought an item. It does, too, when connections
+            count begins anew when an attempt has brought an item that was kept; one that was
+            thrown away with its attempt does not count. It does, too, when connections
             have lived for 60 seconds in all, not counting the silence that a watchdog has waited
             out, if it is a subscription or items were delivered before.
         max_retry_time: For how long that may go on, waits included. `None`: no limit.
